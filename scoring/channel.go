@@ -1,0 +1,60 @@
+package scoring
+
+import (
+	"time"
+
+	"sundew"
+)
+
+// channel is one kind of reason. A channel takes part in the events of the kinds it lists.
+type channel struct {
+	name  string // as rules and evidence spell it
+	kinds [sundew.NumKinds]bool
+	// step takes the channel's part of the event and returns its evidence ratio and the weight of starting here. tried is
+	// false where the event says nothing to the channel.
+	step func(s *state, t *trial) (ratio, start float64, tried bool)
+	// explain says what was observed today and what the null expected, for the evidence ledger's reader.
+	explain func(s *state) (observed, expected float64, window time.Duration, sentence string)
+}
+
+// channels are all of them, indexed by their ledgers.
+var channels = [numChannels]channel{
+	chRate:        rateChannel(),
+	chAuth:        authChannel(),
+	chClientError: clientErrorChannel(),
+	chPaths:       pathsChannel(),
+	chAccounts:    accountsChannel(),
+	chDevices:     devicesChannel(),
+	chObjects:     objectsChannel(),
+}
+
+// Channels returns the names of all channels, in the order in which they were added.
+func Channels() []string {
+	names := make([]string, len(channels))
+	for i := range channels {
+		names[i] = channels[i].name
+	}
+	return names
+}
+
+func kinds(list ...sundew.Kind) (set [sundew.NumKinds]bool) {
+	for _, k := range list {
+		set[k] = true
+	}
+	return set
+}
+
+// priorOf is a population prior for each kind of entity.
+type priorOf [sundew.NumKinds]beta
+
+// bernoulli takes one trial of a duel whose starting weight counts the channel's own trials.
+func bernoulli(s *state, ch int, prior *priorOf, hit bool, damp float64) (ratio, start float64, tried bool) {
+	d := &s.Duels[ch]
+	start = startWeight(uint32(d.Trials))
+	return d.step(prior[s.Kind], hit, damp), start, true
+}
+
+// sinceMidnight is how much of the UTC day the evidence covers: the ledgers begin anew each day.
+func (s *state) sinceMidnight() time.Duration {
+	return time.Duration(s.Last-max(s.First, int64(s.Day)*secondsPerDay)) * time.Second
+}

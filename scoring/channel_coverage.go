@@ -1,0 +1,96 @@
+package scoring
+
+import (
+	"fmt"
+	"math/bits"
+	"time"
+
+	"sundew"
+)
+
+// The coverage channels see an entity touch something it has not touched today. Members of a set are hashed, with the
+// deployment's key, to one bit of 64; the changed bit is the event. Because bits collide, the null's probability is
+// scaled by the share of bits that are still clear.
+func coverageChannel(ch, set int, name string, prior *priorOf, things string, on ...sundew.Kind) channel {
+	return channel{
+		name:  name,
+		kinds: kinds(on...),
+		step: func(s *state, t *trial) (float64, float64, bool) {
+			bit := t.bits[set]
+			clear := 64 - bits.OnesCount64(s.Covered[set])
+			if bit == 0 || clear == 0 {
+				return 1, 0, false
+			}
+			isNew := s.Covered[set]&bit == 0
+			first := s.Covered[set] == 0
+			s.Covered[set] |= bit
+			if first {
+				return 1, 0, false // everybody's first one is new
+			}
+			return bernoulli(s, ch, prior, isNew, float64(clear)/64)
+		},
+		explain: func(s *state) (observed, expected float64, window time.Duration, sentence string) {
+			d := &s.Duels[ch]
+			observed = distinct(s.Covered[set])
+			expected = 1 + d.expected(prior[s.Kind])
+			return observed, expected, s.sinceMidnight(),
+				fmt.Sprintf("%s %.0f different %s in %d requests, at most %.1f expected", about(observed), observed, things, int(d.Trials)+1, expected)
+		},
+	}
+}
+
+// about says how to read a count that saturates.
+func about(n float64) string {
+	if n > 200 {
+		return "over"
+	}
+	return "about"
+}
+
+// Paths: people browse, so most of what they open is new to them; only a crawl that never comes back stands out a little.
+var pathsPrior = priorOf{
+	sundew.KindIP:      {8.5, 1.5},
+	sundew.KindDevice:  {8.5, 1.5},
+	sundew.KindAccount: {8.5, 1.5},
+	sundew.KindAPIKey:  {8.5, 1.5},
+}
+
+func pathsChannel() channel {
+	return coverageChannel(chPaths, setPaths, "coverage_paths", &pathsPrior, "paths",
+		sundew.KindIP, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey)
+}
+
+// Accounts: an address may serve an office, a device belongs to one or two people.
+var accountsPrior = priorOf{
+	sundew.KindIP:     {1, 7},
+	sundew.KindPrefix: {2, 6},
+	sundew.KindDevice: {.2, 7.8},
+}
+
+func accountsChannel() channel {
+	return coverageChannel(chAccounts, setAccounts, "coverage_accounts", &accountsPrior, "accounts",
+		sundew.KindIP, sundew.KindPrefix, sundew.KindDevice)
+}
+
+// Devices: an address may serve an office, an account has a handful.
+var devicesPrior = priorOf{
+	sundew.KindIP:      {1.5, 6.5},
+	sundew.KindAccount: {.2, 7.8},
+	sundew.KindAPIKey:  {4, 4},
+}
+
+func devicesChannel() channel {
+	return coverageChannel(chDevices, setDevices, "coverage_devices", &devicesPrior, "devices",
+		sundew.KindIP, sundew.KindAccount, sundew.KindAPIKey)
+}
+
+// Objects: lists lead to details, so half of the objects an account opens are new to it.
+var objectsPrior = priorOf{
+	sundew.KindDevice:  {5, 5},
+	sundew.KindAccount: {5, 5},
+}
+
+func objectsChannel() channel {
+	return coverageChannel(chObjects, setObjects, "coverage_objects", &objectsPrior, "objects",
+		sundew.KindDevice, sundew.KindAccount)
+}

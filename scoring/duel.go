@@ -1,0 +1,85 @@
+package scoring
+
+// duel is a Bernoulli channel of one entity: whether something happened at each of its trials.
+//
+// The null is the Beta-binomial prediction: a Beta prior of the population, the entity's own trusted past, and today's
+// trials, so that an entity which differs from the population as legitimate ones do is not held to its mean. The
+// alternative is the Krichevsky-Trofimov estimate of the latest trials, never below the null, so that an entity that
+// behaves better than expected earns nothing by it.
+//
+// Both forget by halving. The null's memory is kept short because legitimate failures come in clusters, and a null that
+// has grown sure of an entity would call a cluster an attack; the alternative's is shorter still, so that it follows a
+// change. Neither looks at the trial it predicts, so the ratio stays fair.
+type duel struct {
+	Hits, Trials             uint16  // today, as the reader of the evidence counts them; saturating
+	NullHits, NullTrials     uint8   // today, as the null remembers them
+	LatestHits, LatestTrials uint8   // as the alternative remembers them
+	PastHits, PastSize       float32 // trusted past, at most maxPast trials
+}
+
+// beta is the population's prior of a duel: hits and misses as if seen before.
+type beta struct{ hits, misses float64 }
+
+const (
+	nullMemory        = 64 // trials at which the null halves its counts of today
+	alternativeMemory = 32 // and the alternative
+	maxPast           = 50 // trials of the past that count: the population and today are never silenced
+)
+
+// null is the probability of a hit at the next trial for a legitimate entity.
+func (d *duel) null(prior beta) float64 {
+	hits := prior.hits + float64(d.PastHits) + float64(d.NullHits)
+	size := prior.hits + prior.misses + float64(d.PastSize) + float64(d.NullTrials)
+	return hits / size
+}
+
+// alternative is the same for an entity that goes on as it did lately.
+func (d *duel) alternative() float64 {
+	return (float64(d.LatestHits) + .5) / (float64(d.LatestTrials) + 1)
+}
+
+// expected is how many of today's trials the population and the trusted past would have expected to hit.
+func (d *duel) expected(prior beta) float64 {
+	yesterday := duel{PastHits: d.PastHits, PastSize: d.PastSize}
+	return yesterday.null(prior) * float64(d.Trials)
+}
+
+// step takes the next trial and returns its evidence ratio. damp in (0, 1] scales the probability of a hit, for trials
+// that cannot always hit.
+func (d *duel) step(prior beta, hit bool, damp float64) float64 {
+	p := d.null(prior)
+	q := max(p, d.alternative()) * damp
+	p *= damp
+	d.remember(hit)
+	if hit {
+		return q / p
+	}
+	return (1 - q) / (1 - p)
+}
+
+func (d *duel) remember(hit bool) {
+	var one uint8
+	if hit {
+		one = 1
+	}
+	addTo(&d.Hits, uint16(one))
+	addTo(&d.Trials, 1)
+	if d.NullTrials >= nullMemory {
+		d.NullHits, d.NullTrials = d.NullHits/2, d.NullTrials/2
+	}
+	if d.LatestTrials >= alternativeMemory {
+		d.LatestHits, d.LatestTrials = d.LatestHits/2, d.LatestTrials/2
+	}
+	d.NullHits, d.NullTrials = d.NullHits+one, d.NullTrials+1
+	d.LatestHits, d.LatestTrials = d.LatestHits+one, d.LatestTrials+1
+}
+
+// close ends the day. Its trials join the trusted past with the given weight, 0 to 1.
+func (d *duel) close(weight float64) {
+	hits := float64(d.PastHits) + float64(weight*float64(d.Hits))
+	size := float64(d.PastSize) + float64(weight*float64(d.Trials))
+	if size > maxPast {
+		hits, size = hits*(maxPast/size), maxPast
+	}
+	*d = duel{PastHits: float32(hits), PastSize: float32(size)}
+}

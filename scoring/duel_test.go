@@ -1,0 +1,95 @@
+package scoring
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestDuelIsFairUnderItsNull draws clients from the population's Beta prior and checks that the mean of the product of
+// evidence ratios stays at most 1, whatever the alternative believes.
+func TestDuelIsFairUnderItsNull(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, prior := range []beta{{.5, 9.5}, {5, 5}, {.2, 7.8}} {
+		const clients, trials = 200_000, 20
+		var sum, squares float64
+		for range clients {
+			var d duel
+			product := 1.0
+			for range trials {
+				// The prediction of the null is the law of the next trial: sampling from it is sampling from the mixture.
+				hit := rng.Float64() < d.null(prior)
+				product *= d.step(prior, hit, 1)
+			}
+			sum += product
+			squares += product * product
+		}
+		mean := sum / clients
+		deviation := math.Sqrt((squares/clients - mean*mean) / clients)
+		if mean > 1+4*deviation {
+			t.Errorf("prior %v: mean of e after %d trials is %.4f, more than 1 by over 4 deviations of %.4f", prior, trials, mean, deviation)
+		}
+	}
+}
+
+func TestDuelStep(t *testing.T) {
+	prior := beta{.5, 9.5}
+	tests := []struct {
+		name string
+		hits []bool
+		want float64 // product of the ratios, worked out by hand from the two predictions
+	}{
+		// Null .05, alternative KT .5 at the first trial; the next ones at (1+.5)/(1+1) against (.5+1)/(10+1), and so on.
+		{"first hit", []bool{true}, .5 / .05},
+		{"two hits", []bool{true, true}, (.5 / .05) * (.75 / (1.5 / 11))},
+		{"hit then miss", []bool{true, false}, (.5 / .05) * (.25 / (1 - 1.5/11))},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var d duel
+			got := 1.0
+			for _, hit := range test.hits {
+				got *= d.step(prior, hit, 1)
+			}
+			if math.Abs(got-test.want) > 1e-12*test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestGoodBehaviourEarnsNothing(t *testing.T) {
+	var d duel
+	product := 1.0
+	for range 1000 {
+		product *= d.step(beta{3, 7}, false, 1)
+	}
+	if product > 1 {
+		t.Errorf("1000 successes where 30 %% failures are expected gave evidence %v: a two-sided alternative convicts the best client", product)
+	}
+}
+
+func TestDuelCloses(t *testing.T) {
+	d := duel{Hits: 30, Trials: 100}
+	d.close(1)
+	if d.Trials != 0 || math.Abs(float64(d.PastSize)-maxPast) > 1e-3 || math.Abs(float64(d.PastHits)-.3*maxPast) > 1e-3 {
+		t.Errorf("after a trusted day: %+v, want %d trials of past with 30 %% hits", d, maxPast)
+	}
+	suspect := duel{Hits: 90, Trials: 100}
+	suspect.close(0)
+	if suspect != (duel{}) {
+		t.Errorf("a convicted day was learned: %+v", suspect)
+	}
+}
+
+func TestDuelNeverOverflows(t *testing.T) {
+	d := duel{}
+	for i := range 200_000 {
+		if ratio := d.step(beta{.5, 9.5}, i%2 == 0, 1); math.IsNaN(ratio) || ratio < 0 {
+			t.Fatalf("trial %d: ratio %v", i, ratio)
+		}
+	}
+	if d.NullHits > d.NullTrials || d.LatestHits > d.LatestTrials || d.NullTrials > nullMemory || d.LatestTrials > alternativeMemory {
+		t.Errorf("counts ran away: %+v", d)
+	}
+}

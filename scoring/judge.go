@@ -1,0 +1,77 @@
+package scoring
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"sundew"
+)
+
+// Weights of the mixture over channels; they sum to 1. Half of the trust is in the product of all channels, because an
+// attack rarely shows in one alone.
+const (
+	weightAll     = .5
+	weightChannel = (1 - weightAll) / numChannels
+)
+
+// advance brings the state to the time of an event. A day's end closes the ledgers; an event from before the last one
+// counts as simultaneous with it.
+func (s *state) advance(second int64) {
+	s.Last = max(s.Last, second)
+	day := int32(s.Last / secondsPerDay)
+	if day == s.Day {
+		return
+	}
+	weight := 1 - float64(s.DayPoints)/100
+	for ch := range s.Duels {
+		s.Duels[ch].close(weight)
+	}
+	s.closeRate(weight)
+	s.Ledgers, s.All, s.Trials, s.Covered = [numChannels]ledger{}, 0, 0, [numCovered]uint64{}
+	s.Day, s.DayPoints = day, 0
+}
+
+// judge lets every channel of the entity's kind take its part of the event.
+func (s *state) judge(t *trial) {
+	product := 1.0
+	for ch := range channels {
+		c := &channels[ch]
+		if !c.kinds[s.Kind] {
+			continue
+		}
+		ratio, start, tried := c.step(s, t)
+		if !tried {
+			continue
+		}
+		s.Ledgers[ch].step(start, ratio)
+		product *= ratio
+	}
+	s.All.step(startWeight(s.Trials), product)
+	s.Trials++
+}
+
+// evidence is the entity's e-value.
+func (s *state) evidence() float64 {
+	sum := float64(weightAll * float64(s.All))
+	for _, m := range s.Ledgers {
+		sum += float64(weightChannel * float64(m))
+	}
+	return sum
+}
+
+// explain returns ln of the evidence and the channels that speak for abuse, strongest first.
+func (s *state) explain() (nats float64, reasons []sundew.Evidence) {
+	for ch := range channels {
+		own := s.Ledgers[ch].nats()
+		if own <= 0 {
+			continue
+		}
+		observed, expected, window, sentence := channels[ch].explain(s)
+		reasons = append(reasons, sundew.Evidence{
+			Channel: channels[ch].name, Nats: own, Observed: observed, Expected: expected, Window: window, Sentence: sentence,
+		})
+	}
+	slices.SortStableFunc(reasons, func(a, b sundew.Evidence) int { return cmp.Compare(b.Nats, a.Nats) })
+	return math.Log(s.evidence()), reasons
+}

@@ -1,0 +1,104 @@
+package scoring
+
+import (
+	"strings"
+
+	"sundew"
+)
+
+// trial is what the channels need to know of an event, worked out once for all its entities.
+type trial struct {
+	second      int64
+	status      int
+	clientError bool
+	authAttempt bool
+	authFailure bool
+	unbidden    bool // browsers and crawlers ask for it without anybody's wish
+	ours        bool // an edge of ours answered, so the status is not the API's word
+	kibibytes   uint32
+	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
+}
+
+func newTrial(e *sundew.Event, h hasher) trial {
+	t := trial{
+		second:      e.Time.Unix(),
+		status:      e.Status,
+		clientError: e.Status >= 400 && e.Status <= 499,
+		unbidden:    unbidden(e.Path),
+		ours:        e.EdgeAction >= sundew.ActionChallenge,
+		kibibytes:   uint32(min(max(e.ResponseBytes, 0)/1024, 1<<30)),
+	}
+	t.authAttempt, t.authFailure = authentication(e)
+	t.bits = [numSets]uint64{
+		setPaths:      h.bit(e.Path),
+		setAccounts:   h.bit(firstOf(e.AuthUsername, e.Account)),
+		setDevices:    h.bit(e.Device),
+		setObjects:    h.bit(e.Object),
+		setUserAgents: h.bit(e.UserAgent),
+		setUsernames:  h.bit(e.AuthUsername),
+	}
+	return t
+}
+
+// authentication says whether the request tried to prove who it is, and whether that failed. The log's own word counts;
+// else a POST to something that reads like a login, or any 401.
+func authentication(e *sundew.Event) (attempt, failure bool) {
+	switch {
+	case e.EdgeAction >= sundew.ActionChallenge:
+		return false, false
+	case e.Auth != sundew.OutcomeNone:
+		return true, e.Auth == sundew.OutcomeFailure
+	case e.Status == 401:
+		return true, true
+	case e.Method == "POST" && readsLikeLogin(e.Path):
+		return true, e.Status == 403 || e.Status == 400 || e.Status == 422
+	default:
+		return false, false
+	}
+}
+
+// readsLikeLogin looks for the usual names of login routes in the last two segments of a path.
+func readsLikeLogin(path string) bool {
+	end := len(path)
+	for range 2 {
+		slash := strings.LastIndexByte(path[:end], '/')
+		if slash < 0 {
+			return false
+		}
+		segment := path[slash+1 : end]
+		for _, word := range [...]string{"login", "log-in", "signin", "sign-in", "sign_in", "logon", "oauth", "authenticate", "xmlrpc.php"} {
+			if containsFold(segment, word) {
+				return true
+			}
+		}
+		end = slash
+	}
+	return false
+}
+
+// unbidden names what browsers and well-behaved crawlers fetch on their own, whether or not a site has it.
+func unbidden(path string) bool {
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	switch name {
+	case "favicon.ico", "robots.txt", "ads.txt", "app-ads.txt", "sitemap.xml", "browserconfig.xml", "humans.txt", "security.txt":
+		return true
+	}
+	return strings.HasPrefix(name, "apple-touch-icon") || strings.HasPrefix(name, "favicon-") || strings.HasPrefix(path, "/.well-known/")
+}
+
+// containsFold reports whether text contains the lower-case ASCII word in any case.
+func containsFold(text, word string) bool {
+	for i := 0; i+len(word) <= len(text); i++ {
+		if strings.EqualFold(text[i:i+len(word)], word) {
+			return true
+		}
+	}
+	return false
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
