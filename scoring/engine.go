@@ -189,7 +189,7 @@ const (
 	// convicted is where an address answers for itself: from here on its requests no longer speak against its network.
 	convicted = 50
 	// explainFrom is the score from which the evidence is put into words.
-	explainFrom = 1
+	explainFrom = 10
 )
 
 var errState = errors.New("scoring state cannot be read")

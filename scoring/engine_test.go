@@ -131,7 +131,7 @@ func TestChannels(t *testing.T) {
 		{
 			"one account appears on device after device", account, 30, 5 * time.Second,
 			func(i int, e *sundew.Event) { e.Account, e.Device = "a-1", fmt.Sprintf("fresh-%d", i) },
-			90, 100, "coverage_devices",
+			80, 100, "coverage_devices",
 		},
 	}
 	for _, test := range tests {
