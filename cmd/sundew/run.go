@@ -1,0 +1,304 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"sundew"
+	"sundew/edge"
+	"sundew/ingest"
+	"sundew/rules"
+	"sundew/store"
+)
+
+func runRun(ctx context.Context, flags *flag.FlagSet, args []string, t terminal) error {
+	configFile := flags.String("config", "", "configuration `file`")
+	demo := flags.Bool("demo", false, "add simulated visitors and attacks, on a data directory of its own")
+	listen := flags.String("listen", "", "`address` of console, feed and ingest instead of the configured one")
+	if _, err := parseFlags(flags, args, 0, 0); err != nil {
+		return err
+	}
+	c, err := loadConfig(*configFile)
+	if err != nil {
+		return err
+	}
+	if *listen != "" {
+		c.Listen = *listen
+	}
+	if *demo && *configFile == "" {
+		c.DataDir = filepath.Join(c.DataDir, "demo")
+	}
+	if err := c.validate(); err != nil {
+		return err
+	}
+	s := &server{config: c, demo: *demo, log: c.Log.logger(t.err), out: t}
+	return s.run(ctx)
+}
+
+// server is everything in one process. Its parts talk through the broker's topics as they would on many machines: ingest
+// writes requests; scoring reads them and writes decisions; the feed and the store read both.
+type server struct {
+	config Config
+	demo   bool
+	log    *slog.Logger
+	out    terminal
+
+	registry   *prometheus.Registry
+	set        *rules.Set
+	store      *store.DuckDB
+	buffer     *store.Buffer
+	producer   *ingest.Producer
+	changes    *edge.Log
+	partitions int
+	tasks      []*task
+	close      []func()
+}
+
+// run starts the parts in the order in which lines flow, backwards, and stops them in the order in which lines flow, so
+// that no part is told something it can no longer hand on.
+func (s *server) run(ctx context.Context) error {
+	defer s.closeAll()
+	socket, err := listenOn(ctx, "listen", s.config.Listen)
+	if err != nil {
+		return err
+	}
+	s.closing(func() { _ = socket.Close() })
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+
+	st, ctx := newStages(ctx)
+	defer st.stop()
+	st.start(map[string]func(context.Context) error{
+		"score buffer": s.buffer.Run,
+		"changes":      s.changes.Run,
+		"producer":     s.producer.Run,
+	})
+	caughtUp := make(chan struct{})
+	st.start(s.followers(caughtUp))
+	select {
+	case <-caughtUp:
+	case <-ctx.Done():
+		return cause(ctx)
+	}
+	scoringStage, err := s.openTasks()
+	if err != nil {
+		return err
+	}
+	st.start(scoringStage)
+
+	// The list is complete here: an edge that asks first gets all of it, never an empty one.
+	handler, err := s.handler()
+	if err != nil {
+		return err
+	}
+	st.start(map[string]func(context.Context) error{"http": serveHTTP(socket, handler, s.log)})
+	if s.demo {
+		st.start(map[string]func(context.Context) error{"demo": s.drive})
+	}
+	s.greet()
+
+	<-ctx.Done()
+	s.log.Info("stopping: finishing what was accepted")
+	st.stop()
+	return cause(ctx)
+}
+
+// open opens what has to be there before anything runs: data directory, rules, store, broker, topics.
+func (s *server) open(ctx context.Context) (err error) {
+	c := &s.config
+	if err := os.MkdirAll(c.DataDir, 0o750); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	s.registry = prometheus.NewRegistry()
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if s.set, err = loadRules(c.Rules.Dir); err != nil {
+		return err
+	}
+	if c.Scoring.Seed, err = deploymentKey(filepath.Join(c.DataDir, "hash.key")); err != nil {
+		return err
+	}
+	if c.Store.Path == "" {
+		c.Store.Path = filepath.Join(c.DataDir, "store.duckdb")
+	}
+	if s.store, err = store.OpenDuckDB(ctx, c.Store, s.registry, s.log); err != nil {
+		return err
+	}
+	s.closing(func() { logError(s.log, "store did not close cleanly", s.store.Close()) })
+	if len(c.Kafka.Brokers) == 0 {
+		address, closeBroker, err := startBroker(ctx, c.Broker, c.DataDir, s.log)
+		if err != nil {
+			return err
+		}
+		s.closing(closeBroker)
+		c.Kafka.Brokers = []string{address}
+	}
+	if err := ingest.Ping(ctx, c.Kafka); err != nil {
+		return err
+	}
+	if err := ingest.EnsureTopics(ctx, c.Kafka, c.Broker.Partitions); err != nil {
+		return err
+	}
+	if s.partitions, err = ingest.Partitions(ctx, c.Kafka, ingest.TopicRequests); err != nil {
+		return err
+	}
+	s.producer = ingest.NewProducer(c.Kafka, ingest.DefaultProducerOptions(), s.registry, s.log)
+	s.buffer = store.NewBuffer(s.store, scoreBuffer, s.registry, s.log)
+	s.changes = edge.NewLog(edge.LogConfig{Allow: s.set.AllowList(time.Now())}, s.registry)
+	return nil
+}
+
+// scoreBuffer is how many batches of scores may wait for the store. Analysts lose scores beyond it, the edges nothing.
+const scoreBuffer = 256
+
+// followers read the topics for the feed and for the store. caughtUp is closed when the feed knows every decision that
+// stood in the topic at the start.
+func (s *server) followers(caughtUp chan<- struct{}) map[string]func(context.Context) error {
+	components := map[string]func(context.Context) error{
+		"decisions": func(ctx context.Context) error {
+			return ingest.FollowDecisions(ctx, s.config.Kafka, s.log, func(ctx context.Context, ds []sundew.Decision, complete bool) error {
+				if err := s.changes.Publish(ctx, ds); err != nil {
+					return err
+				}
+				if complete {
+					close(caughtUp)
+				}
+				return s.store.Record(ctx, sundew.Batch{}, nil, ds)
+			})
+		},
+		"dead letters": func(ctx context.Context) error {
+			return ingest.FollowDeadLetters(ctx, s.config.Kafka, s.log, s.store.RecordDeadLetters)
+		},
+	}
+	for p := range s.partitions {
+		components[fmt.Sprintf("recorder %d", p)] = func(ctx context.Context) error { return s.record(ctx, int32(p)) }
+	}
+	return components
+}
+
+// record copies a partition of the requests to the store, from where the store says it ends.
+func (s *server) record(ctx context.Context, partition int32) error {
+	next, err := s.store.Resume(ctx, partition)
+	if err != nil {
+		return err
+	}
+	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log})
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	for {
+		batch, err := source.Next(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.store.Record(context.WithoutCancel(ctx), batch, nil, nil); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *server) closing(f func()) { s.close = append(s.close, f) }
+
+func (s *server) closeAll() {
+	for i := len(s.close) - 1; i >= 0; i-- {
+		s.close[i]()
+	}
+}
+
+func (s *server) greet() {
+	fmt.Fprintf(s.out.err, "\nsundew %s is up.\n  console   http://%s/\n  ingest    POST http://%[2]s/ingest/v1/logs   (NDJSON, nginx, apache; gzip, zstd)\n  blocklist http://%[2]s/feed/v1/snapshot.ndjson\n  broker    %s\n  data      %s\n", version(), s.config.Listen, s.config.Kafka.Brokers[0], s.config.DataDir)
+	if s.demo {
+		fmt.Fprint(s.out.err, "  demo      simulated visitors and attacks; the first decisions come within half a minute\n")
+	}
+	fmt.Fprint(s.out.err, "Ctrl-C stops it; nothing that was accepted is lost.\n\n")
+}
+
+// listenOn binds an address before anything else starts, so that a taken port is the first thing said.
+func listenOn(ctx context.Context, setting, address string) (net.Listener, error) {
+	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s: %s is in use: stop what uses it, or choose another with --listen", setting, address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	return socket, nil
+}
+
+// serveHTTP serves until its context ends, then lets requests in flight end.
+func serveHTTP(socket net.Listener, handler http.Handler, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		// Long polls end with the server: their requests' contexts derive from this one.
+		base, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		server := &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       60 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    32 << 10,
+			BaseContext:       func(net.Listener) context.Context { return base },
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		}
+		done := make(chan error, 1)
+		go func() { done <- server.Serve(socket) }()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+		}
+		grace, stop := context.WithTimeout(context.Background(), 10*time.Second)
+		defer stop()
+		time.AfterFunc(time.Second, cancel)
+		err := server.Shutdown(grace)
+		if err != nil {
+			err = errors.Join(err, server.Close())
+		}
+		<-done
+		return err
+	}
+}
+
+// deploymentKey is the secret that keys the hashes of entities. It is made at the first start.
+func deploymentKey(path string) (uint64, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text = make([]byte, 8)
+		if _, err := rand.Read(text); err != nil {
+			return 0, fmt.Errorf("make %s: %w", path, err)
+		}
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("deployment key: %w", err)
+	}
+	if len(text) != 8 {
+		return 0, fmt.Errorf("deployment key: %s has %d bytes, want 8: restore it, or delete it and the snapshots beside it", path, len(text))
+	}
+	return binary.LittleEndian.Uint64(text), nil
+}
+
+func logError(log *slog.Logger, message string, err error) {
+	if err != nil {
+		log.Error(message, "error", err)
+	}
+}

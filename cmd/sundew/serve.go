@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sundew/dashboards"
+	"sundew/edge"
+	"sundew/ingest"
+)
+
+// handler joins the listeners of all rooms on one address.
+func (s *server) handler() (http.Handler, error) {
+	console, err := dashboards.New(dashboards.Config{
+		Reader: s.store, Lister: s.changes, Rules: s.ruleInfos(), Version: version(), Demo: s.demo,
+		Now: time.Now, Registerer: s.registry, Logger: s.log, Status: s.status,
+	})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := ingest.NewListener(s.config.Ingest, s.producer, s.registry, s.log)
+	if err != nil {
+		return nil, err
+	}
+	feed := edge.NewFeed(s.config.Feed, s.changes, s.registry, s.log)
+	crowdsec := edge.NewCrowdSec(s.config.Feed, s.changes, s.registry, s.log)
+
+	mux := http.NewServeMux()
+	mux.Handle("/ingest/v1/logs", listener)
+	mux.Handle("/feed/v1/", feed)
+	mux.Handle("/v1/", crowdsec)
+	mux.Handle("/health", crowdsec)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("/", console)
+	return mux, nil
+}
+
+// ready answers 200 when lines are accepted and decisions flow, else 503 with what is missing.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	checks := map[string]string{"broker": "ok", "store": "ok"}
+	code := http.StatusOK
+	if err := ingest.Ping(ctx, s.config.Kafka); err != nil {
+		checks["broker"], code = err.Error(), http.StatusServiceUnavailable
+	}
+	if _, err := s.store.Count(ctx); err != nil {
+		checks["store"], code = err.Error(), http.StatusServiceUnavailable
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(checks) // the client's loss
+}
+
+func (s *server) ruleInfos() []dashboards.RuleInfo {
+	var infos []dashboards.RuleInfo
+	for _, r := range append(s.set.Policies(), s.set.Rules()...) {
+		infos = append(infos, dashboards.RuleInfo{
+			ID: r.ID, Version: r.Version, Title: r.Title, Kind: r.Kind.String(), Status: r.Status,
+			Severity: r.Severity, Owner: r.Owner, Description: r.Description, References: r.References,
+		})
+	}
+	return infos
+}
+
+// watchTasks exports how far each partition is behind and how much it remembers.
+func (s *server) watchTasks() {
+	for _, t := range s.tasks {
+		labels := prometheus.Labels{"partition": fmt.Sprint(t.partition)}
+		s.registry.MustRegister(
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sundew_scoring_lag_records", Help: "Records of the partition that are not scored yet; -1 where the broker does not say.", ConstLabels: labels},
+				func() float64 { return float64(t.lag(context.Background())) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sundew_scoring_entities", Help: "Entities whose state is kept.", ConstLabels: labels},
+				func() float64 { return float64(t.entities.Load()) }),
+		)
+	}
+}
+
+// lag is the number of records that wait, or -1.
+func (t *task) lag(ctx context.Context) int64 {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	lag, err := t.source.Lag(ctx)
+	if err != nil {
+		return -1
+	}
+	return lag
+}
+
+// status is what the console shows of the pipeline's health.
+func (s *server) status() []dashboards.StatusItem {
+	var items []dashboards.StatusItem
+	for _, t := range s.tasks {
+		item := dashboards.StatusItem{Name: fmt.Sprintf("scoring, partition %d", t.partition), State: "ok"}
+		switch lag := t.lag(context.Background()); {
+		case lag < 0:
+			item.State, item.Detail = "bad", "the broker does not answer"
+		case lag > 100_000:
+			item.State, item.Detail = "warn", fmt.Sprintf("%d lines wait", lag)
+		default:
+			item.Detail = fmt.Sprintf("%d lines wait, %d entities remembered", lag, t.entities.Load())
+		}
+		items = append(items, item)
+	}
+	items = append(items, dashboards.StatusItem{Name: "blocklist", State: "ok", Detail: fmt.Sprintf("%d decisions in force", s.changes.Active())})
+	if dropped := s.buffer.Dropped(); dropped > 0 {
+		items = append(items, dashboards.StatusItem{Name: "score history", State: "warn", Detail: fmt.Sprintf("%d batches of scores were not stored: the store is slow", dropped)})
+	}
+	return items
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sundew"
+	"sundew/ingest"
+	"sundew/rules"
+	"sundew/scoring"
+	"sundew/store"
+)
+
+// task scores one partition of the requests. Its state and the offset it stands for are saved as one.
+type task struct {
+	partition int32
+	source    *ingest.TopicSource
+	pipeline  *sundew.Pipeline
+	entities  atomic.Int64 // as of the last batch, for those who watch
+}
+
+const (
+	snapshotEvery = 10 * time.Second
+	snapshotsKept = 3
+)
+
+// openTasks restores every partition's state and opens its log at the offset that belongs to it.
+func (s *server) openTasks() (map[string]func(context.Context) error, error) {
+	observe := newPipelineMetrics(s.registry)
+	components := map[string]func(context.Context) error{}
+	for p := range s.partitions {
+		t, err := s.openTask(int32(p), observe)
+		if err != nil {
+			return nil, err
+		}
+		s.tasks = append(s.tasks, t)
+		components[fmt.Sprintf("scoring %d", p)] = t.pipeline.Run
+	}
+	s.watchTasks()
+	return components, nil
+}
+
+func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.Score, []sundew.Decision)) (*task, error) {
+	scorer, err := scoring.New(s.config.Scoring)
+	if err != nil {
+		return nil, err
+	}
+	policy := rules.NewEngine(s.set, s.config.Rules.Limits)
+	snapshots, err := store.OpenSnapshots(filepath.Join(s.config.DataDir, "snapshots"), snapshotEvery, snapshotsKept, time.Now, s.log,
+		store.NamedState{Name: "scoring", State: scorer}, store.NamedState{Name: "rules", State: policy})
+	if err != nil {
+		return nil, err
+	}
+	next, found, err := snapshots.Restore(partition)
+	if err != nil {
+		return nil, err
+	}
+	s.log.Info("scoring resumes", "partition", partition, "offset", next, "snapshot", found, "entities", scorer.Entities())
+	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log, Registerer: s.registry})
+	if err != nil {
+		return nil, err
+	}
+	s.closing(func() { logError(s.log, "source did not close cleanly", source.Close()) })
+	t := &task{partition: partition, source: source}
+	t.pipeline = &sundew.Pipeline{
+		Source:     source,
+		Scorer:     scorer,
+		Policy:     policy,
+		Rejecter:   ingest.NewDeadLetterPublisher(s.producer),
+		Publisher:  ingest.NewDecisionPublisher(s.producer),
+		Recorder:   s.buffer,
+		Checkpoint: snapshots,
+		Observe: func(b sundew.Batch, scores []sundew.Score, ds []sundew.Decision) {
+			t.entities.Store(int64(scorer.Entities()))
+			observe(b, scores, ds)
+		},
+	}
+	return t, nil
+}
+
+// newPipelineMetrics counts what passes through all tasks.
+func newPipelineMetrics(reg prometheus.Registerer) func(sundew.Batch, []sundew.Score, []sundew.Decision) {
+	events := prometheus.NewCounter(prometheus.CounterOpts{Name: "sundew_events_total", Help: "Events scored."})
+	rejected := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sundew_rejected_lines_total", Help: "Lines that could not be read, by reason."}, []string{"reason"})
+	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sundew_decisions_total", Help: "Decisions made, by action, entity kind and rule."}, []string{"action", "kind", "rule", "shadow"})
+	eventTime := prometheus.NewGauge(prometheus.GaugeOpts{Name: "sundew_event_time_seconds", Help: "Event time of the newest event scored, Unix seconds."})
+	reg.MustRegister(events, rejected, decisions, eventTime)
+	return func(b sundew.Batch, _ []sundew.Score, ds []sundew.Decision) {
+		events.Add(float64(len(b.Events)))
+		for i := range b.Rejected {
+			rejected.WithLabelValues(b.Rejected[i].Reason).Inc()
+		}
+		for i := range ds {
+			d := &ds[i]
+			decisions.WithLabelValues(d.Action.String(), d.Entity.Kind.String(), d.RuleID(), fmt.Sprint(d.Shadow)).Inc()
+		}
+		if n := len(b.Events); n > 0 {
+			eventTime.Set(float64(b.Events[n-1].Time.UnixMilli()) / 1000)
+		}
+	}
+}
