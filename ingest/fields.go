@@ -1,0 +1,488 @@
+package ingest
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"time"
+
+	"sundew"
+)
+
+// A slot is a place in an event that several keys can fill.
+type slot uint8
+
+const (
+	slotTime slot = iota
+	slotClient
+	slotForwarded
+	slotMethod
+	slotHost
+	slotTarget // path and query
+	slotRequestLine
+	slotQuery
+	slotRoute
+	slotStatus
+	slotRequestBytes
+	slotResponseBytes
+	slotDuration
+	slotUserAgent
+	slotReferer
+	slotDevice
+	slotAccount
+	slotAPIKey
+	slotSession
+	slotJA4
+	slotCountry
+	slotASN
+	slotAuth
+	slotAuthUsername
+	slotObject
+	slotAttestation
+	slotAttestationProvider
+	slotSignature
+	slotCaptcha
+	slotDeviceAge
+	slotRequestID
+	slotGateway
+	slotGatewayEpoch
+	slotGatewaySequence
+	slotEdgeAction
+	slotEdgeDelay
+	slotDecision
+	numSlots
+)
+
+// Ranks of keys for one slot: a value never gives way to one of a lower rank.
+const (
+	vague     = 1 // says nearly the same: all bytes of a response for those of its body
+	alias     = 2
+	canonical = 3 // the key of the contract
+)
+
+// field is a key that the vocabulary knows. set returns false where the text cannot be read as such.
+type field struct {
+	name string
+	slot slot
+	rank uint8
+	set  func(d *canonicalJSON, e *sundew.Event, text []byte) bool
+}
+
+// fields holds every known key. It is only read.
+var fields = byName(fieldList)
+
+func byName(list []field) map[string]*field {
+	m := make(map[string]*field, len(list))
+	for i := range list {
+		m[list[i].name] = &list[i]
+	}
+	return m
+}
+
+// fieldList has the keys of the contract first in each group, then OpenTelemetry's, ECS's, nginx's, Envoy's and Caddy's
+// names. A user name that a server merely copied from the request (remote_user) is left among the attributes: whoever
+// sends it chooses it, so no account may answer for it.
+var fieldList = []field{
+	{"timestamp", slotTime, canonical, setTime},
+	{"@timestamp", slotTime, alias, setTime},
+	{"time_iso8601", slotTime, alias, setTime},
+	{"msec", slotTime, alias, setTime},
+	{"ts", slotTime, alias, setTime},
+	{"time", slotTime, alias, setTime},
+	{"start_time", slotTime, alias, setStartTime},
+	{"time_local", slotTime, vague, setTime},
+
+	{"client.address", slotClient, canonical, setClient},
+	{"client.ip", slotClient, alias, setClient},
+	{"source.ip", slotClient, alias, setClient},
+	{"source.address", slotClient, alias, setClient},
+	{"client_ip", slotClient, alias, setClient},
+	{"clientip", slotClient, alias, setClient},
+	{"request.client_ip", slotClient, alias, setClient},
+	{"remote_addr", slotClient, alias, setClient},
+	{"remote_address", slotClient, alias, setClient},
+	{"remote_ip", slotClient, vague, setClient},
+	{"request.remote_ip", slotClient, vague, setClient},
+	{"downstream_remote_address", slotClient, alias, setClient},
+
+	{"client.forwarded", slotForwarded, canonical, setForwarded},
+	{"http.request.header.x-forwarded-for", slotForwarded, alias, setForwarded},
+	{"http_x_forwarded_for", slotForwarded, alias, setForwarded},
+	{"x_forwarded_for", slotForwarded, alias, setForwarded},
+	{"request.headers.X-Forwarded-For", slotForwarded, alias, setForwarded},
+
+	{"http.request.method", slotMethod, canonical, setMethod},
+	{"http.method", slotMethod, alias, setMethod},
+	{"request_method", slotMethod, alias, setMethod},
+	{"request.method", slotMethod, alias, setMethod},
+	{"method", slotMethod, alias, setMethod},
+
+	{"server.address", slotHost, canonical, setHost},
+	{"server.domain", slotHost, alias, setAuthority},
+	{"url.domain", slotHost, alias, setAuthority},
+	{"http.host", slotHost, alias, setAuthority},
+	{"http_host", slotHost, alias, setAuthority},
+	{"request.host", slotHost, alias, setAuthority},
+	{"authority", slotHost, alias, setAuthority},
+	{"host", slotHost, alias, setAuthority},
+	{"server_name", slotHost, vague, setAuthority},
+
+	{"url.path", slotTarget, canonical, setPath},
+	{"url.original", slotTarget, alias, setTargetText},
+	{"url.full", slotTarget, alias, setTargetText},
+	{"http.target", slotTarget, alias, setTargetText},
+	{"http.url", slotTarget, alias, setTargetText},
+	{"request_uri", slotTarget, alias, setTargetText},
+	{"request.uri", slotTarget, alias, setTargetText},
+	{"uri", slotTarget, vague, setTargetText},
+	{"path", slotTarget, alias, setTargetText},
+	{"request", slotRequestLine, alias, setLine},
+	{"request_line", slotRequestLine, alias, setLine},
+
+	{"url.query", slotQuery, canonical, setQuery},
+	{"query_string", slotQuery, alias, setQuery},
+	{"args", slotQuery, alias, setQuery},
+	{"http.route", slotRoute, canonical, setRoute},
+	{"route", slotRoute, alias, setRoute},
+
+	{"http.response.status_code", slotStatus, canonical, setStatus},
+	{"http.status_code", slotStatus, alias, setStatus},
+	{"status", slotStatus, alias, setStatus},
+	{"status_code", slotStatus, alias, setStatus},
+	{"response_code", slotStatus, alias, setResponseCode},
+
+	{"http.request.body.size", slotRequestBytes, canonical, setRequestBytes},
+	{"http.request.body.bytes", slotRequestBytes, alias, setRequestBytes},
+	{"http.request_content_length", slotRequestBytes, alias, setRequestBytes},
+	{"bytes_received", slotRequestBytes, alias, setRequestBytes},
+	{"bytes_read", slotRequestBytes, alias, setRequestBytes},
+	{"content_length", slotRequestBytes, alias, setRequestBytes},
+	{"http.request.bytes", slotRequestBytes, vague, setRequestBytes},
+
+	{"http.response.body.size", slotResponseBytes, canonical, setResponseBytes},
+	{"http.response.body.bytes", slotResponseBytes, alias, setResponseBytes},
+	{"http.response_content_length", slotResponseBytes, alias, setResponseBytes},
+	{"body_bytes_sent", slotResponseBytes, alias, setResponseBytes},
+	{"size", slotResponseBytes, alias, setResponseBytes},
+	{"http.response.bytes", slotResponseBytes, vague, setResponseBytes},
+	{"bytes_sent", slotResponseBytes, vague, setResponseBytes},
+	{"bytes", slotResponseBytes, vague, setResponseBytes},
+
+	{"http.server.request.duration", slotDuration, canonical, setDuration},
+	{"request_time", slotDuration, alias, setDuration},
+	{"event.duration", slotDuration, alias, setNanoseconds},
+	{"duration", slotDuration, vague, keepDuration},
+
+	{"user_agent.original", slotUserAgent, canonical, setUserAgent},
+	{"http.user_agent", slotUserAgent, alias, setUserAgent},
+	{"http.request.header.user-agent", slotUserAgent, alias, setUserAgent},
+	{"http_user_agent", slotUserAgent, alias, setUserAgent},
+	{"user_agent", slotUserAgent, alias, setUserAgent},
+	{"request.headers.User-Agent", slotUserAgent, alias, setUserAgent},
+
+	{"http.request.header.referer", slotReferer, canonical, setReferer},
+	{"http.request.referrer", slotReferer, alias, setReferer},
+	{"http_referer", slotReferer, alias, setReferer},
+	{"referer", slotReferer, alias, setReferer},
+	{"referrer", slotReferer, alias, setReferer},
+	{"request.headers.Referer", slotReferer, alias, setReferer},
+
+	{"device.id", slotDevice, canonical, identifier(func(e *sundew.Event) *string { return &e.Device })},
+	{"device_id", slotDevice, alias, identifier(func(e *sundew.Event) *string { return &e.Device })},
+	{"user.id", slotAccount, canonical, identifier(func(e *sundew.Event) *string { return &e.Account })},
+	{"user.name", slotAccount, vague, identifier(func(e *sundew.Event) *string { return &e.Account })},
+	{"enduser.id", slotAccount, alias, identifier(func(e *sundew.Event) *string { return &e.Account })},
+	{"user_id", slotAccount, alias, identifier(func(e *sundew.Event) *string { return &e.Account })},
+	{"api_key.id", slotAPIKey, canonical, identifier(func(e *sundew.Event) *string { return &e.APIKey })},
+	{"api_key_id", slotAPIKey, alias, identifier(func(e *sundew.Event) *string { return &e.APIKey })},
+	{"session.id", slotSession, canonical, identifier(func(e *sundew.Event) *string { return &e.Session })},
+	{"session_id", slotSession, alias, identifier(func(e *sundew.Event) *string { return &e.Session })},
+	{"tls.client.ja4", slotJA4, canonical, identifier(func(e *sundew.Event) *string { return &e.JA4 })},
+	{"ja4", slotJA4, alias, identifier(func(e *sundew.Event) *string { return &e.JA4 })},
+
+	{"geo.country_iso_code", slotCountry, canonical, setCountry},
+	{"client.geo.country_iso_code", slotCountry, alias, setCountry},
+	{"source.geo.country_iso_code", slotCountry, alias, setCountry},
+	{"geoip_country_code", slotCountry, alias, setCountry},
+	{"client.as.number", slotASN, canonical, setASN},
+	{"source.as.number", slotASN, alias, setASN},
+	{"as.number", slotASN, alias, setASN},
+
+	{"auth.outcome", slotAuth, canonical, setAuth},
+	{"auth.username", slotAuthUsername, canonical, identifier(func(e *sundew.Event) *string { return &e.AuthUsername })},
+	{"object.id", slotObject, canonical, identifier(func(e *sundew.Event) *string { return &e.Object })},
+	{"attestation.status", slotAttestation, canonical, setAttestation},
+	{"attestation.provider", slotAttestationProvider, canonical, identifier(func(e *sundew.Event) *string { return &e.AttestationProvider })},
+	{"signature.status", slotSignature, canonical, setSignature},
+	{"captcha.score", slotCaptcha, canonical, setCaptcha},
+	{"device.age", slotDeviceAge, canonical, setDeviceAge},
+
+	{"request.id", slotRequestID, canonical, setRequestID},
+	{"http.request.id", slotRequestID, alias, setRequestID},
+	{"request_id", slotRequestID, alias, setRequestID},
+	{"x_request_id", slotRequestID, alias, setRequestID},
+	{"gateway.id", slotGateway, canonical, identifier(func(e *sundew.Event) *string { return &e.Gateway })},
+	{"gateway.epoch", slotGatewayEpoch, canonical, setGatewayEpoch},
+	{"gateway.sequence", slotGatewaySequence, canonical, setGatewaySequence},
+	{"edge.action", slotEdgeAction, canonical, setEdgeAction},
+	{"edge.delay", slotEdgeDelay, canonical, setEdgeDelay},
+	{"decision.id", slotDecision, canonical, identifier(func(e *sundew.Event) *string { return &e.DecisionID })},
+}
+
+// identifier sets a text of at most sundew.MaxID bytes.
+func identifier(of func(*sundew.Event) *string) func(*canonicalJSON, *sundew.Event, []byte) bool {
+	return func(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+		*of(e) = d.repeated(text, sundew.MaxID)
+		return true
+	}
+}
+
+func setTime(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	t, ok := parseTimestamp(text)
+	if !ok {
+		d.badTime = append(d.badTime[:0], text...)
+		return false
+	}
+	e.Time = t
+	return true
+}
+
+func setStartTime(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	d.envoy = true
+	return setTime(d, e, text)
+}
+
+func setClient(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	addr, ok := parseClient(text)
+	if !ok {
+		d.badAddress = append(d.badAddress[:0], text...)
+		return false
+	}
+	e.Client = addr
+	return true
+}
+
+func setForwarded(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	e.Forwarded = d.repeated(text, sundew.MaxText)
+	return true
+}
+
+func setMethod(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	e.Method = d.upper(text, sundew.MaxID)
+	return true
+}
+
+func setHost(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	e.Host = d.lower(text, sundew.MaxID)
+	return true
+}
+
+// setAuthority is setHost for names whose value may carry a port.
+func setAuthority(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	return setHost(d, e, hostOnly(text))
+}
+
+func setPath(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	e.Path = d.repeated(text, sundew.MaxText)
+	return true
+}
+
+func setQuery(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	e.Query = d.once(text, sundew.MaxText)
+	return true
+}
+
+func setTargetText(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	d.target(e, splitTarget(text, nil))
+	return true
+}
+
+// setLine reads a request line, whose parts give way to keys of their own.
+func setLine(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	method, rest, ok := splitRequestLine(text)
+	if !ok {
+		return false
+	}
+	if d.ranks[slotMethod] == 0 {
+		setMethod(d, e, method)
+		d.ranks[slotMethod] = vague
+	}
+	if d.ranks[slotTarget] == 0 {
+		d.target(e, splitTarget(rest, method))
+		d.ranks[slotTarget] = vague
+	}
+	return true
+}
+
+// target sets the parts of a request target but those that keys of their own have set.
+func (d *canonicalJSON) target(e *sundew.Event, t target) {
+	if d.ranks[slotHost] > vague {
+		t.host = nil
+	}
+	if d.ranks[slotQuery] > vague {
+		t.query = nil
+	}
+	setTarget(e, t, &d.texts)
+}
+
+func setRoute(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	e.Route = d.repeated(text, sundew.MaxText)
+	return true
+}
+
+func setStatus(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	status, ok := parseStatus(text)
+	if ok {
+		e.Status = status
+	}
+	return ok
+}
+
+func setResponseCode(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	d.envoy = true
+	return setStatus(d, e, text)
+}
+
+// parseStatus reads a status code; servers write 0 or 000 where no answer was sent.
+func parseStatus(text []byte) (int, bool) {
+	n, ok := digits(text)
+	if !ok || len(text) == 0 || len(text) > 3 || (n < 100 && n != 0) {
+		return 0, false
+	}
+	return n, true
+}
+
+func setRequestBytes(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	return setSize(&e.RequestBytes, text)
+}
+
+func setResponseBytes(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	return setSize(&e.ResponseBytes, text)
+}
+
+func setSize(to *int64, text []byte) bool {
+	n, ok := parseDecimal(text, 1)
+	if ok {
+		*to = n
+	}
+	return ok
+}
+
+func setDuration(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	return setSeconds(&e.Duration, text)
+}
+
+func setNanoseconds(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	n, ok := parseDecimal(text, 1)
+	if ok {
+		e.Duration = time.Duration(n)
+	}
+	return ok
+}
+
+func keepDuration(d *canonicalJSON, _ *sundew.Event, text []byte) bool {
+	d.duration = append(d.duration[:0], text...)
+	return true
+}
+
+func setSeconds(to *time.Duration, text []byte) bool {
+	n, ok := parseDecimal(text, int64(time.Second))
+	if ok {
+		*to = time.Duration(n)
+	}
+	return ok
+}
+
+func setUserAgent(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	e.UserAgent = d.repeated(text, sundew.MaxText)
+	return true
+}
+
+func setReferer(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	e.Referer = d.repeated(text, sundew.MaxText)
+	return true
+}
+
+func setCountry(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	if len(text) != 2 || !isMethod(text, true) {
+		return false
+	}
+	e.Country = d.upper(text, sundew.MaxID)
+	return true
+}
+
+// setASN reads a number, with or without the letters AS in front.
+func setASN(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	n, ok := parseDecimal(bytes.TrimPrefix(text, []byte("AS")), 1)
+	if !ok || n > math.MaxUint32 {
+		return false
+	}
+	e.ASN = uint32(n)
+	return true
+}
+
+func setAuth(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	outcome, ok := sundew.ParseOutcome(string(text))
+	if ok {
+		e.Auth = outcome
+	}
+	return ok
+}
+
+func setAttestation(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	return setProof(&e.Attestation, text)
+}
+
+func setSignature(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	return setProof(&e.Signature, text)
+}
+
+func setProof(to *sundew.Proof, text []byte) bool {
+	proof, ok := sundew.ParseProof(string(text))
+	if ok {
+		*to = proof
+	}
+	return ok
+}
+
+func setCaptcha(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	score, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || !(score >= 0 && score <= 1) {
+		return false
+	}
+	e.CaptchaScore = score
+	return true
+}
+
+func setDeviceAge(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	return setSeconds(&e.DeviceAge, text)
+}
+
+func setRequestID(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	e.RequestID = d.once(text, sundew.MaxID)
+	return true
+}
+
+func setGatewayEpoch(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	return setCount(&e.GatewayEpoch, text)
+}
+
+func setGatewaySequence(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	return setCount(&e.GatewaySequence, text)
+}
+
+func setCount(to *uint64, text []byte) bool {
+	n, err := strconv.ParseUint(string(text), 10, 64)
+	if err == nil {
+		*to = n
+	}
+	return err == nil
+}
+
+func setEdgeAction(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	return e.EdgeAction.UnmarshalText(text) == nil
+}
+
+func setEdgeDelay(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+	return setSeconds(&e.EdgeDelay, text)
+}

@@ -1,0 +1,231 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"sundew"
+)
+
+var _ sundew.Source = (*Files)(nil)
+
+// FileConfig says how files are read.
+type FileConfig struct {
+	Format    string // a name of Formats, "auto" or "": detected, for each file anew
+	BatchSize int    // lines of a batch; 0 means 4096
+	// OnProgress is called after every batch with the bytes read from disk, before decompression. bytesTotal is 0 where
+	// the size is unknown, as that of standard input is.
+	OnProgress func(bytesRead, bytesTotal int64)
+}
+
+const defaultBatchSize = 4096
+
+// Files is a Source that reads log files one behind the other. Offsets of its events count the lines of all files from
+// 0; its dead letters name the file and count the lines of that file from 0. One goroutine uses it.
+type Files struct {
+	config FileConfig
+	paths  []string
+	read   atomic.Int64
+	total  int64
+
+	current *file
+	opened  int   // files opened so far
+	offset  int64 // lines of all files
+	last    time.Time
+	stats   Stats
+	err     error // reported by every Next once its lines are delivered
+}
+
+// file is the one being read.
+type file struct {
+	path    string
+	in      *input
+	lines   *lines
+	decoder Decoder
+	number  int64 // lines read
+}
+
+// Stats counts lines. Lines is the sum of Parsed, Skipped and all of Rejected.
+type Stats struct {
+	Lines    int64
+	Parsed   int64            // became events
+	Skipped  int64            // hold no request by design: blank, comment, header
+	Rejected map[string]int64 // by reason
+	Trims                     // what bounds took from the parsed ones
+}
+
+// OpenFiles returns the lines of the files as one stream. "-" is standard input. Content that is compressed with gzip
+// or zstd is recognised by its first bytes. Every file is looked at before the first is read; the error names the one
+// that cannot be, and the remedy.
+func OpenFiles(paths []string, c FileConfig) (*Files, error) {
+	if len(paths) == 0 {
+		return nil, errors.New("no log file named: give one or more paths, - for standard input")
+	}
+	if _, err := NewDecoder(c.Format); err != nil {
+		return nil, err
+	}
+	if c.BatchSize <= 0 {
+		c.BatchSize = defaultBatchSize
+	}
+	f := &Files{config: c, paths: paths, stats: Stats{Rejected: map[string]int64{}}}
+	for _, path := range paths {
+		size, err := checkInput(path)
+		if err != nil {
+			return nil, err
+		}
+		if size < 0 || f.total < 0 {
+			f.total = -1
+			continue
+		}
+		f.total += size
+	}
+	f.total = max(f.total, 0)
+	return f, nil
+}
+
+// Next returns the next lines, io.EOF behind the last file. A batch is smaller than asked for at the end, before an
+// error, and on standard input when nothing more has arrived yet. Data that breaks off, such as a truncated gzip file,
+// is an error after all lines in front of the break were delivered. ctx is looked at between lines.
+func (f *Files) Next(ctx context.Context) (sundew.Batch, error) {
+	if f.err != nil {
+		return sundew.Batch{}, f.err
+	}
+	b := sundew.Batch{Events: make([]sundew.Event, 0, f.config.BatchSize), Position: sundew.Position{First: f.offset}}
+	for f.offset-b.Position.First < int64(f.config.BatchSize) {
+		if err := ctx.Err(); err != nil {
+			f.err = err
+			break
+		}
+		if f.current == nil {
+			if f.err = f.openNext(); f.err != nil {
+				break
+			}
+		}
+		if f.current.in.live && f.offset > b.Position.First && f.current.lines.waiting() {
+			break
+		}
+		line, size, err := f.current.lines.next()
+		if errors.Is(err, io.EOF) {
+			f.closeCurrent()
+			continue
+		}
+		if err != nil {
+			f.err = f.broken(err)
+			break
+		}
+		f.add(&b, line, size)
+	}
+	b.Position.Next = f.offset
+	f.progress()
+	if b.Position.Next == b.Position.First {
+		return sundew.Batch{}, f.err
+	}
+	return b, nil
+}
+
+// add decodes a line into b.
+func (f *Files) add(b *sundew.Batch, line []byte, size int) {
+	cur := f.current
+	b.Events = append(b.Events, sundew.Event{})
+	e := &b.Events[len(b.Events)-1]
+	what, letter := decodeLine(cur.decoder, f.config.Format, line, size, e)
+	switch what {
+	case parsed:
+		e.Offset = f.offset
+		f.last = e.Time
+		f.stats.Parsed++
+	case skipped:
+		b.Events = b.Events[:len(b.Events)-1]
+		f.stats.Skipped++
+	case rejected:
+		b.Events = b.Events[:len(b.Events)-1]
+		letter.Time, letter.Source, letter.Offset = f.last, cur.path, cur.number
+		b.Rejected = append(b.Rejected, letter)
+		f.stats.Rejected[letter.Reason]++
+	}
+	f.stats.Lines++
+	f.offset++
+	cur.number++
+}
+
+// openNext goes to the next file, io.EOF behind the last.
+func (f *Files) openNext() error {
+	if f.opened == len(f.paths) {
+		return io.EOF
+	}
+	path := f.paths[f.opened]
+	f.opened++
+	decoder, err := NewDecoder(f.config.Format)
+	if err != nil {
+		return err
+	}
+	in, err := openInput(path, &f.read)
+	if err != nil {
+		return err
+	}
+	f.current = &file{path: path, in: in, lines: newLines(in), decoder: decoder}
+	return nil
+}
+
+func (f *Files) closeCurrent() {
+	if f.current == nil {
+		return
+	}
+	trims := trimsOf(f.current.decoder)
+	f.stats.Cut += trims.Cut
+	f.stats.Dropped += trims.Dropped
+	f.current.in.close()
+	f.current = nil
+}
+
+// broken explains an error in the middle of a file.
+func (f *Files) broken(err error) error {
+	cur := f.current
+	if errors.Is(err, io.ErrUnexpectedEOF) && cur.in.compression != "" {
+		return fmt.Errorf("%s:%d: the %s data breaks off; the lines in front were read: fetch the file again",
+			cur.path, cur.number, cur.in.compression)
+	}
+	if cur.in.compression != "" {
+		return fmt.Errorf("%s:%d: the %s data is damaged; the lines in front were read: %w",
+			cur.path, cur.number, cur.in.compression, err)
+	}
+	return fmt.Errorf("%s:%d: %w", cur.path, cur.number, err)
+}
+
+func (f *Files) progress() {
+	if f.config.OnProgress != nil {
+		f.config.OnProgress(f.read.Load(), f.total)
+	}
+}
+
+// Commit does nothing: a file can be read again.
+func (f *Files) Commit(context.Context, sundew.Batch) error { return nil }
+
+// Stats returns the counts up to the last batch. The map is the caller's.
+func (f *Files) Stats() Stats {
+	s := f.stats
+	s.Rejected = make(map[string]int64, len(f.stats.Rejected))
+	for reason, n := range f.stats.Rejected {
+		s.Rejected[reason] = n
+	}
+	if f.current != nil {
+		trims := trimsOf(f.current.decoder)
+		s.Cut += trims.Cut
+		s.Dropped += trims.Dropped
+	}
+	return s
+}
+
+// Close closes the file in hand. Next returns an error from then on.
+func (f *Files) Close() error {
+	f.closeCurrent()
+	if f.err == nil {
+		f.err = os.ErrClosed
+	}
+	return nil
+}

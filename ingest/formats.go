@@ -1,0 +1,91 @@
+package ingest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Format is a way to write requests as lines.
+type Format struct {
+	Name    string
+	Aliases []string
+	Help    string
+	New     func() Decoder // for one stream
+	// Likely says whether a line, which is not empty, looks like the format. It is cheap, and wrong at times: detection
+	// decodes the line before it believes it.
+	Likely func(line []byte) bool
+}
+
+// formatTable is every format, in the order of detection: the more special in front of the more general.
+func formatTable() []Format {
+	return []Format{
+		canonicalFormat(),
+		nginxFormat(),
+		apacheFormat(),
+	}
+}
+
+// Formats returns every format but the detection "auto", sorted by name.
+func Formats() []Format {
+	return slices.SortedFunc(slices.Values(formatTable()), func(a, b Format) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// NewDecoder returns a decoder for one stream of the named format or alias; "auto" and "" detect it from the content.
+func NewDecoder(name string) (Decoder, error) {
+	if name == "" || name == autoName {
+		return newAuto(formatTable()), nil
+	}
+	for _, f := range formatTable() {
+		if f.Name == name || slices.Contains(f.Aliases, name) {
+			return f.New(), nil
+		}
+	}
+	return nil, unknownFormat(name)
+}
+
+func unknownFormat(name string) error {
+	known := []string{autoName}
+	for _, f := range Formats() {
+		known = append(append(known, f.Name), f.Aliases...)
+	}
+	hint := ""
+	if near, ok := nearest(name, known); ok {
+		hint = fmt.Sprintf(", did you mean %q?", near)
+	}
+	return fmt.Errorf("unknown log format %q%s (known: %s)", name, hint, strings.Join(known, ", "))
+}
+
+// nearest returns the word with the smallest edit distance to name, where that is at most a third of its length.
+func nearest(name string, words []string) (near string, ok bool) {
+	least := 0
+	for _, word := range words {
+		d := editDistance(strings.ToLower(name), word)
+		if d <= max(2, len(word)/3) && d < len(word) && (!ok || d < least) {
+			near, least, ok = word, d, true
+		}
+	}
+	return near, ok
+}
+
+// editDistance is Levenshtein's.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

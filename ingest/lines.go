@@ -1,0 +1,59 @@
+package ingest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+
+	"sundew"
+)
+
+// lines cuts a stream at newlines, CR LF included, within a fixed buffer.
+type lines struct {
+	r   *bufio.Reader
+	err error // what ended the stream, reported when the last line has been
+}
+
+func newLines(r io.Reader) *lines {
+	return &lines{r: bufio.NewReaderSize(r, sundew.MaxLine+len("\r\n"))}
+}
+
+// next returns a line without its end, valid until the next call. A line beyond sundew.MaxLine comes with its first
+// MaxLine bytes and its whole length in size; the reader goes on behind it. The last line may lack a newline. err is
+// io.EOF at the end, or what broke the stream.
+func (l *lines) next() (line []byte, size int, err error) {
+	if l.err != nil {
+		return nil, 0, l.err
+	}
+	line, err = l.r.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		line = bytes.Clone(line[:sundew.MaxLine])
+		size, err = l.skip()
+		size += sundew.MaxLine + len("\r\n")
+		l.err = err
+		return line, size, nil
+	}
+	if err != nil {
+		l.err = err
+		if len(line) == 0 {
+			return nil, 0, err
+		}
+	}
+	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+	return line[:min(len(line), sundew.MaxLine)], len(line), nil
+}
+
+// skip reads to the end of the line and returns how many bytes that took.
+func (l *lines) skip() (size int, err error) {
+	for {
+		part, err := l.r.ReadSlice('\n')
+		size += len(part)
+		if err == nil || !errors.Is(err, bufio.ErrBufferFull) {
+			return size, err
+		}
+	}
+}
+
+// waiting says whether the next line may have to wait for the stream.
+func (l *lines) waiting() bool { return l.r.Buffered() == 0 }

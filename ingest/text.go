@@ -1,0 +1,155 @@
+package ingest
+
+import (
+	"bytes"
+	"hash/maphash"
+	"unicode/utf8"
+)
+
+// Trims counts what bounds took away from events that were kept.
+type Trims struct {
+	Cut     int64 // texts shortened to their bound at a rune boundary
+	Dropped int64 // attributes beyond sundew.MaxAttributes
+}
+
+// trimmed is implemented by decoders that count what they trim, which all decoders of this package do.
+type trimmed interface{ trims() Trims }
+
+const (
+	internSlots   = 4096
+	internMaximum = 256 // bytes; longer texts seldom repeat and would make the table large
+)
+
+// texts makes strings of events out of bytes of lines. Most values of a log repeat, so they come from a direct-mapped
+// table: a collision replaces, which bounds the table at 1 MiB whatever clients send. No string shares memory with a
+// line, so holding on to an identifier does not hold on to a line. One goroutine uses it.
+type texts struct {
+	seed    maphash.Seed
+	slots   []string
+	valid   []byte
+	counted Trims
+}
+
+func newTexts() texts {
+	return texts{seed: maphash.MakeSeed(), slots: make([]string, internSlots)}
+}
+
+func (t *texts) trims() Trims { return t.counted }
+
+// repeated returns b as valid UTF-8 of at most limit bytes; it suits values that other lines carry too.
+func (t *texts) repeated(b []byte, limit int) string {
+	b = t.bounded(b, limit)
+	if len(b) == 0 || len(b) > internMaximum {
+		return string(b)
+	}
+	slot := &t.slots[maphash.Bytes(t.seed, b)%internSlots]
+	if *slot != string(b) {
+		*slot = string(b)
+	}
+	return *slot
+}
+
+// once is repeated for values that rarely come back, such as request identifiers.
+func (t *texts) once(b []byte, limit int) string { return string(t.bounded(b, limit)) }
+
+// bounded returns b, or what is left of it as valid UTF-8 of at most limit bytes. The result holds until the next call.
+func (t *texts) bounded(b []byte, limit int) []byte {
+	if len(b) <= limit && utf8.Valid(b) {
+		return b
+	}
+	t.valid = t.valid[:0]
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		if len(t.valid)+utf8.RuneLen(r) > limit {
+			t.counted.Cut++
+			break
+		}
+		t.valid = utf8.AppendRune(t.valid, r)
+		b = b[size:]
+	}
+	return t.valid
+}
+
+// upper returns an HTTP method in upper case.
+func (t *texts) upper(b []byte, limit int) string {
+	switch string(b) { // no allocation for what nearly every line holds
+	case "GET":
+		return "GET"
+	case "POST":
+		return "POST"
+	case "PUT":
+		return "PUT"
+	case "HEAD":
+		return "HEAD"
+	}
+	return t.repeated(asciiUpper(b), limit)
+}
+
+// lower returns a host name in lower case.
+func (t *texts) lower(b []byte, limit int) string {
+	for _, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			return t.repeated(asciiLower(b), limit)
+		}
+	}
+	return t.repeated(b, limit)
+}
+
+// asciiUpper leaves everything but a to z alone: upper case of other letters may have another length.
+func asciiUpper(b []byte) []byte {
+	return bytes.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		return r
+	}, b)
+}
+
+func asciiLower(b []byte) []byte {
+	return bytes.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r - 'A' + 'a'
+		}
+		return r
+	}, b)
+}
+
+// unescape appends b to dst with the escapes of access logs resolved: \xHH of nginx and Apache, and Apache's \" \\ \n \r
+// \t \b \v. A backslash in front of anything else stands for itself.
+func unescape(dst, b []byte) []byte {
+	for len(b) > 0 {
+		i := bytes.IndexByte(b, '\\')
+		if i < 0 || i+1 == len(b) {
+			return append(dst, b...)
+		}
+		dst = append(dst, b[:i]...)
+		b = b[i:]
+		if b[1] == 'x' && len(b) >= 4 {
+			if high, low := hexValue(b[2]), hexValue(b[3]); high >= 0 && low >= 0 {
+				dst = append(dst, byte(high<<4|low))
+				b = b[4:]
+				continue
+			}
+		}
+		if i := bytes.IndexByte([]byte(`"\nrtbv`), b[1]); i >= 0 {
+			dst = append(dst, "\"\\\n\r\t\b\v"[i])
+			b = b[2:]
+			continue
+		}
+		dst = append(dst, '\\')
+		b = b[1:]
+	}
+	return dst
+}
+
+func hexValue(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
