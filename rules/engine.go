@@ -1,0 +1,263 @@
+package rules
+
+import (
+	"strings"
+	"time"
+
+	"sundew"
+)
+
+// Engine turns scores into decisions. It belongs to one goroutine; all it knows beside its Set is the table of entities
+// that have points or a decision, which is bounded by Config.
+type Engine struct {
+	set   *Set
+	view  *view
+	table table
+	fired []*rule // rules that matched the score at hand
+	out   []sundew.Decision
+	stats Stats
+}
+
+var (
+	_ sundew.Policy   = (*Engine)(nil)
+	_ sundew.Stateful = (*Engine)(nil)
+)
+
+// Stats counts what an engine has done since it was made. The numbers are not part of the state.
+type Stats struct {
+	Scores      uint64 // scores looked at
+	Evaluations uint64 // conditions run
+	Matches     uint64 // rules that matched, exemptions taken off
+	Exempted    uint64 // rules that matched but for an exemption
+	Errors      uint64 // conditions that could not be evaluated, such as a division by zero; counted as no match
+	Capped      uint64 // decisions made milder by a list
+	Forgotten   uint64 // entities dropped because the table was full
+	Entities    int    // entities that have points or a decision
+}
+
+// NewEngine returns an engine without any state. Limits that are not set are those of DefaultConfig.
+func NewEngine(set *Set, limits Config) *Engine {
+	if limits.MaxEntities < 1 {
+		limits.MaxEntities = DefaultConfig().MaxEntities
+	}
+	return &Engine{set: set, view: newView(set), table: newTable(limits.MaxEntities)}
+}
+
+// Set returns what the engine runs.
+func (e *Engine) Set() *Set { return e.set }
+
+// Allowed is Set.Allowed.
+func (e *Engine) Allowed(entity sundew.Entity, at time.Time) bool { return e.set.Allowed(entity, at) }
+
+// Stats returns the counts so far. It must not run beside Decide.
+func (e *Engine) Stats() Stats {
+	stats := e.stats
+	stats.Entities = e.table.len()
+	stats.Forgotten = e.table.forgotten
+	return stats
+}
+
+// Decide returns the decisions that the scores give, in their order. The result is the caller's.
+func (e *Engine) Decide(scores []sundew.Score) []sundew.Decision {
+	e.out = nil
+	for i := range scores {
+		e.decide(&scores[i])
+	}
+	return e.out
+}
+
+// decide is one score's way: which rules match, what points the entity has then, which rung that is, and whether the
+// rung is news.
+func (e *Engine) decide(s *sundew.Score) {
+	e.stats.Scores++
+	p := e.set.policy[s.Entity.Kind]
+	if p == nil {
+		return
+	}
+	e.view.look(s)
+	s = e.view.score
+	rec := e.table.find(s.Entity)
+	rec = e.evaluate(s, rec)
+	if rec == nil && !p.reachedBy(s) {
+		return
+	}
+	if rec == nil {
+		rec = e.table.add(s.Entity)
+	}
+	e.table.touch(rec)
+	e.act(p, s, rec)
+	for _, r := range e.fired {
+		if r.Status == StatusShadow {
+			e.actInShadow(p, s, rec, r)
+		}
+	}
+	e.table.sweep(s.Time)
+}
+
+// evaluate runs the rules of the entity's kind and adds their points. It returns the entity's record, which it makes
+// for the first match.
+func (e *Engine) evaluate(s *sundew.Score, rec *record) *record {
+	e.fired = e.fired[:0]
+	for _, r := range e.set.running[s.Entity.Kind] {
+		if !r.scope.includes(s.Event) {
+			continue
+		}
+		matched := e.matches(r)
+		if !matched && rec == nil {
+			continue
+		}
+		if rec == nil {
+			rec = e.table.add(s.Entity)
+		}
+		if rec.note(r, matched, s.Time) {
+			e.fired = append(e.fired, r)
+		}
+	}
+	return rec
+}
+
+// matches evaluates a rule. What cannot be evaluated does not match.
+func (e *Engine) matches(r *rule) bool {
+	e.stats.Evaluations++
+	e.view.at(r)
+	matched, err := r.when.holds(e.view)
+	if matched && len(r.unless) > 0 {
+		exemption, unlessErr := r.exemptBy(e.view)
+		if exemption != "" {
+			e.stats.Exempted++
+			return false
+		}
+		err = unlessErr
+	}
+	if err != nil {
+		e.stats.Errors++
+		return false
+	}
+	if matched {
+		e.stats.Matches++
+	}
+	return matched
+}
+
+// act finds the action that the entity has earned and publishes it where it is news.
+func (e *Engine) act(p *policy, s *sundew.Score, rec *record) {
+	c := e.earned(p, s, rec, sundew.ActionBlock)
+	if c.action() > sundew.ActionObserve {
+		if ceiling := p.cap(e.set, s.Entity, s.Event, s.Time); ceiling < c.action() {
+			e.stats.Capped++
+			c = e.earned(p, s, rec, ceiling)
+		}
+	}
+	if c.rung == nil || !rec.standing.news(c, s.Time) {
+		return
+	}
+	e.emit(s, rec, c, &rec.standing, false)
+}
+
+// earned returns the hardest step, up to a ceiling, that one of the reasons reaches on its own: the calibrated score,
+// the points of rules together, or a rule that has a ladder to itself. Of equal actions the longer delay wins, then the
+// score.
+func (e *Engine) earned(p *policy, s *sundew.Score, rec *record, ceiling sundew.Action) step {
+	best := p.byScore(s, rec, ceiling)
+	if c := p.byPoints(s, rec, nil, ceiling); best.weakerThan(c) {
+		best = c
+	}
+	for i := range rec.contributions {
+		c := &rec.contributions[i]
+		if c.rule.Status != StatusActive || len(c.rule.ladder) == 0 {
+			continue
+		}
+		if own := p.byRule(s, rec, c, ceiling); best.weakerThan(own) {
+			best = own
+		}
+	}
+	return best
+}
+
+// actInShadow writes down what would follow if a shadow rule that has just matched were active.
+func (e *Engine) actInShadow(p *policy, s *sundew.Score, rec *record, r *rule) {
+	c := p.byPoints(s, rec, r, p.cap(e.set, s.Entity, s.Event, s.Time))
+	if len(r.ladder) > 0 {
+		c = p.byRule(s, rec, rec.contribution(r), p.cap(e.set, s.Entity, s.Event, s.Time))
+	}
+	if c.rung == nil {
+		return
+	}
+	c.rule = r
+	if st := rec.shadowOf(r); st.news(c, s.Time) {
+		e.emit(s, rec, c, st, true)
+	}
+}
+
+// emit publishes a step and remembers it.
+func (e *Engine) emit(s *sundew.Score, rec *record, c step, st *standing, shadow bool) {
+	rec.version = max(s.Time.UnixMicro(), rec.version+1)
+	d := sundew.Decision{
+		Time:     s.Time,
+		Entity:   s.Entity,
+		Action:   c.action(),
+		Score:    c.level,
+		Rule:     c.name,
+		Evidence: e.evidence(s, rec, c),
+		Expires:  s.Time.Add(st.enter(c, s.Time)),
+		Shadow:   shadow,
+		Version:  rec.version,
+		Basis:    c.basis,
+		Sentence: e.sentence(s, c),
+	}
+	if c.rule != nil {
+		d.Rule = c.rule.name
+	}
+	d.ID = sundew.DecisionID(d.Rule, d.Entity, d.Version)
+	d.Delay = vary(c.delay(), c.rung.jitter, d.ID)
+	e.out = append(e.out, d)
+}
+
+// evidence is the score's, and for a decision on points one line per rule that has points, before the score's.
+func (e *Engine) evidence(s *sundew.Score, rec *record, c step) []sundew.Evidence {
+	var all []sundew.Evidence
+	if c.basis == sundew.BasisPoints {
+		for i := range rec.contributions {
+			con := &rec.contributions[i]
+			value := con.at(s.Time)
+			if value < leastPoints || (con.rule.Status != StatusActive && con.rule != c.rule) {
+				continue
+			}
+			all = append(all, sundew.Evidence{
+				Channel: "rule:" + con.rule.ID, Observed: value,
+				Window: con.rule.points.halfLife, Sentence: e.explain(con.rule),
+			})
+		}
+	}
+	return append(all, s.Evidence...)
+}
+
+// explain renders a rule's explanation where it matched the score at hand; the values of an older match are gone, its
+// title says what it was.
+func (e *Engine) explain(r *rule) string {
+	for _, fired := range e.fired {
+		if fired == r && len(r.explain.parts) > 0 {
+			return r.explain.render(e.view)
+		}
+	}
+	return r.Title
+}
+
+const sentencesKept = 3
+
+// sentence says why, in the words of the strongest rule or of the strongest evidence.
+func (e *Engine) sentence(s *sundew.Score, c step) string {
+	if c.rule != nil {
+		return e.explain(c.rule)
+	}
+	var said []string
+	for _, ev := range s.Evidence {
+		if ev.Sentence != "" && len(said) < sentencesKept {
+			said = append(said, ev.Sentence)
+		}
+	}
+	if len(said) == 0 {
+		return formatNumber(s.Points) + " of 100 points by its behaviour"
+	}
+	return clip(strings.Join(said, "; "), maxExplain)
+}

@@ -1,0 +1,203 @@
+package rules
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"sundew"
+)
+
+// Bounds on what is read from a directory.
+const (
+	maxFile  = 64 << 20 // bytes; lists can be long
+	maxFiles = 10_000
+)
+
+const apiVersion = "sundew/v1"
+
+// Load reads every .yaml file of fsys, whatever the folder. root is where fsys stands, for messages only. A directory
+// loads as a whole or not at all: the error is of type [Problems] and names everything that is wrong.
+func Load(fsys fs.FS, root string) (*Set, error) {
+	set, problems := load(fsys, root)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return set, nil
+}
+
+// Lint returns what Load would complain about, ordered by place, and nil where it would not.
+func Lint(fsys fs.FS, root string) []Problem {
+	_, problems := load(fsys, root)
+	return problems
+}
+
+// A file is a document that is being read.
+type file struct {
+	decoder
+	id      string // from the file's name
+	version string // short hash of its content
+	kind    string
+	root    *yaml.Node
+}
+
+// load reads lists first: rules and policies speak of them by name.
+func load(fsys fs.FS, root string) (*Set, Problems) {
+	files, problems := readFiles(fsys, root)
+	lists := listNames(files)
+	s := &Set{lists: map[string]*list{}}
+	places := map[string]*file{}
+	for _, f := range files {
+		if f.root != nil {
+			f.compile(s, lists)
+			f.refuseDouble(places)
+		}
+		problems = append(problems, f.problems...)
+	}
+	problems.sort()
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	s.arrange()
+	return s, nil
+}
+
+func readFiles(fsys fs.FS, root string) (files []*file, problems Problems) {
+	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() || path.Ext(name) != ".yaml" {
+			return nil
+		}
+		if len(files) == maxFiles {
+			return fmt.Errorf("more than %d files", maxFiles)
+		}
+		data, err := readFile(fsys, name, entry)
+		if err != nil {
+			return err
+		}
+		files = append(files, newFile(path.Join(root, name), data))
+		return nil
+	})
+	if err != nil {
+		problems = append(problems, Problem{Path: cmp.Or(root, "."), Message: "read rules: " + reason(err)})
+	}
+	return files, problems
+}
+
+func readFile(fsys fs.FS, name string, entry fs.DirEntry) ([]byte, error) {
+	info, err := entry.Info()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d are read", name, info.Size(), maxFile)
+	}
+	return fs.ReadFile(fsys, name)
+}
+
+// reason drops the operation that a path error opens with.
+func reason(err error) string {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Path + ": " + pathError.Err.Error()
+	}
+	return err.Error()
+}
+
+func newFile(name string, data []byte) *file {
+	sum := sha256.Sum256(data)
+	f := &file{
+		decoder: decoder{path: name},
+		id:      strings.TrimSuffix(path.Base(name), ".yaml"),
+		version: hex.EncodeToString(sum[:4]),
+	}
+	f.root = f.parse(data)
+	if f.root != nil {
+		f.kind = scalarAt(f.root, "kind")
+	}
+	return f
+}
+
+// scalarAt peeks at a key of a mapping before it is read in full.
+func scalarAt(n *yaml.Node, key string) string {
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1].Value
+		}
+	}
+	return ""
+}
+
+func listNames(files []*file) []string {
+	var names []string
+	for _, f := range files {
+		if f.kind == "List" && identifier.MatchString(f.id) {
+			names = append(names, f.id)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (f *file) compile(s *Set, lists []string) {
+	switch f.kind {
+	case "Rule":
+		s.rules = append(s.rules, f.readRule(f.root, lists))
+	case "Policy":
+		s.policies = append(s.policies, f.readPolicy(f.root, lists))
+	case "List":
+		if !identifier.MatchString(f.id) {
+			f.note(f.root, "use lower-case letters, digits and _", "list %q cannot be spelled as lists.%s", f.id, f.id)
+		}
+		s.lists[f.id] = f.readList(f.root)
+	case "":
+		f.note(f.root, "open the file with apiVersion: sundew/v1 and kind: Rule, Policy or List", "the file has no kind")
+	default:
+		f.note(f.root, nearest(f.kind, []string{"Rule", "Policy", "List"}), "unknown kind %q", clip(f.kind, 60))
+	}
+}
+
+var fileID = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
+
+// head are the keys that every file opens with.
+func (f *file) head(id *string) []field {
+	return []field{
+		required("apiVersion", f.word(new(string), apiVersion)),
+		required("kind", f.text(new(string))),
+		required("id", func(n *yaml.Node) {
+			f.text(id)(n)
+			switch {
+			case !fileID.MatchString(*id):
+				f.note(n, "use lower-case letters, digits, - and _, at most 64", "id %s", shape(n))
+			case *id != f.id:
+				f.note(n, fmt.Sprintf("rename the file to %s.yaml or the id to %s", *id, f.id), "id %q differs from the file's name", *id)
+			}
+		}),
+	}
+}
+
+// refuseDouble refuses a second file of the same kind and id, and a second policy for a kind of entity.
+func (f *file) refuseDouble(places map[string]*file) {
+	keys := []string{f.kind + " " + f.id}
+	if kind, err := sundew.ParseKind(scalarAt(f.root, "entity")); f.kind == "Policy" && err == nil {
+		keys = append(keys, "Policy for "+kind.String())
+	}
+	for _, key := range keys {
+		if first, double := places[key]; double {
+			f.note(f.root, "keep one of them", "%s stands in %s already", key, first.path)
+			continue
+		}
+		places[key] = f
+	}
+}

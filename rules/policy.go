@@ -1,0 +1,94 @@
+package rules
+
+import (
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"sundew"
+)
+
+// A policy is one compiled Policy file: what points mean for one kind of entity.
+type policy struct {
+	PolicyInfo
+	name       string // id@version
+	kind       sundew.Kind
+	ladder     ladder
+	hysteresis float64 // a rung is left only this many points below its entry
+
+	minEvents int // requests in the last hour before a rung above tarpit
+	minRules  int // different rules behind a block that rests on points
+
+	caps []listCap
+}
+
+// A listCap is the hardest action on those whom a list names.
+type listCap struct {
+	list string
+	max  sundew.Action
+}
+
+func (f *file) readPolicy(n *yaml.Node, lists []string) *policy {
+	p := &policy{PolicyInfo: PolicyInfo{ID: f.id, Version: f.version}, name: f.id + "@" + f.version, minRules: 1}
+	var combine string
+	f.object(n, "policy", append(f.head(&p.PolicyInfo.ID),
+		optional("title", f.text(&p.Title)),
+		optional("owner", f.text(&p.Owner)),
+		optional("description", f.text(&p.Description)),
+		required("entity", f.entityKind(&p.kind)),
+		optional("combine", f.word(&combine, "noisy_or")),
+		required("ladder", func(n *yaml.Node) { p.ladder = f.readLadder(n) }),
+		optional("hysteresis", f.number(&p.hysteresis, 0, 50)),
+		optional("min_evidence", func(n *yaml.Node) {
+			f.object(n, "min_evidence",
+				optional("events", f.count(&p.minEvents, 0, 1_000_000)),
+				optional("distinct_rules_for_block", f.count(&p.minRules, 1, 100)),
+			)
+		}),
+		optional("never_above", func(n *yaml.Node) { f.readCaps(n, p, lists) }),
+	)...)
+	p.Kind = p.kind.String()
+	for _, r := range p.ladder {
+		p.Ladder = append(p.Ladder, RungInfo{At: r.at, Nats: r.nats, Action: r.do, TTL: r.ttl})
+	}
+	return p
+}
+
+// readCaps reads {lists.x: observe}.
+func (f *file) readCaps(n *yaml.Node, p *policy, lists []string) {
+	f.pairs(n, "never_above", func(key, value *yaml.Node) {
+		c := listCap{}
+		name, found := strings.CutPrefix(key.Value, "lists.")
+		if !found || !contains(lists, name) {
+			f.note(key, nearest(name, lists), "never_above: no list %q", key.Value)
+			return
+		}
+		c.list = name
+		f.action(&c.max)(value)
+		p.caps = append(p.caps, c)
+	})
+}
+
+func contains(names []string, name string) bool {
+	for _, n := range names {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// cap returns the hardest action that the lists leave for an entity at a time, given the request at hand.
+func (p *policy) cap(set *Set, e sundew.Entity, event *sundew.Event, now time.Time) sundew.Action {
+	hardest := sundew.ActionBlock
+	for _, c := range p.caps {
+		if c.max < hardest && set.lists[c.list].names(e, event, now) {
+			hardest = c.max
+		}
+	}
+	if hardest > sundew.ActionObserve && set.allowed(e, event, now) {
+		hardest = sundew.ActionObserve
+	}
+	return hardest
+}

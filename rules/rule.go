@@ -1,0 +1,207 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"go.yaml.in/yaml/v3"
+
+	"sundew"
+)
+
+// Status says what a rule is allowed to do.
+const (
+	StatusDraft    = "draft"    // loaded and tested, not run
+	StatusShadow   = "shadow"   // run; its decisions are written down and never enforced
+	StatusActive   = "active"   // run; its points count
+	StatusDisabled = "disabled" // loaded, not run
+)
+
+// A rule is one compiled Rule file. It is immutable and holds no state of an entity.
+type rule struct {
+	RuleInfo
+	name  string // id@version
+	path  string // of the file
+	order int    // place among the rules of the set, which are ordered by id
+
+	scope  scope
+	vars   map[string]*variable
+	params map[string]ref.Val // by full name: params.x
+	when   *condition
+	unless []*condition
+	hold   time.Duration // how long the condition must have held
+
+	points  points
+	limit   sundew.Action // no rung above it because of this rule
+	ladder  ladder        // instead of the policy's; empty for the policy's
+	explain template
+	tests   []ruleTest
+}
+
+func (r *rule) runs() bool { return r.Status == StatusActive || r.Status == StatusShadow }
+
+var identifier = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+// readRule reads the body of a Rule file. What depends on the whole, such as conditions on parameters, is read last.
+func (f *file) readRule(n *yaml.Node, lists []string) *rule {
+	r := &rule{
+		RuleInfo: RuleInfo{ID: f.id, Version: f.version, Status: StatusDraft},
+		name:     f.id + "@" + f.version,
+		path:     f.path,
+		limit:    sundew.ActionBlock,
+		params:   map[string]ref.Val{},
+		points:   defaultPoints(),
+	}
+	var kind sundew.Kind
+	var when, explain *yaml.Node
+	var unless, tests []*yaml.Node
+	f.object(n, "rule", append(f.head(&r.RuleInfo.ID),
+		required("title", f.text(&r.Title)),
+		required("owner", f.text(&r.Owner)),
+		required("severity", f.word(&r.Severity, "low", "medium", "high", "critical")),
+		required("status", f.word(&r.Status, StatusDraft, StatusShadow, StatusActive, StatusDisabled)),
+		required("description", f.text(&r.Description)),
+		optional("false_positives", f.texts("false_positives", &r.FalsePositives)),
+		optional("references", func(n *yaml.Node) { f.readReferences(n, r) }),
+		required("entity", f.entityKind(&kind)),
+		optional("scope", func(n *yaml.Node) { f.readScope(n, &r.scope) }),
+		optional("params", func(n *yaml.Node) { f.readParams(n, r) }),
+		required("when", keep(&when)),
+		optional("unless", f.sequence("unless", keepAll(&unless))),
+		optional("for", f.duration(&r.hold, 0, day)),
+		required("score", func(n *yaml.Node) { f.readPoints(n, &r.points) }),
+		optional("action", func(n *yaml.Node) { f.readAction(n, r) }),
+		optional("explain", keep(&explain)),
+		optional("tests", f.sequence("tests", keepAll(&tests))),
+	)...)
+	if kind == sundew.KindNone {
+		return r
+	}
+	r.kind, r.Kind = kind, kind.String()
+	dialect, err := newDialect(kind, r.params, lists)
+	if err != nil {
+		f.note(n, "", "%v", err)
+		return r
+	}
+	r.vars = dialect.vars
+	r.when = f.condition(when, dialect)
+	for _, u := range unless {
+		if c := f.condition(u, dialect); c != nil {
+			r.unless = append(r.unless, c)
+		}
+	}
+	r.explain = f.template(explain, dialect, r.params)
+	for _, t := range tests {
+		f.readTest(t, r, dialect)
+	}
+	return r
+}
+
+func keep(dst **yaml.Node) reader { return func(n *yaml.Node) { *dst = n } }
+
+func keepAll(dst *[]*yaml.Node) reader { return func(n *yaml.Node) { *dst = append(*dst, n) } }
+
+func (f *file) readReferences(n *yaml.Node, r *rule) {
+	var links []string
+	f.object(n, "references",
+		optional("owasp_api", f.texts("owasp_api", &r.OWASPAPI)),
+		optional("owasp_oat", f.texts("owasp_oat", &r.OWASPOAT)),
+		optional("runbook", func(n *yaml.Node) {
+			var link string
+			f.text(&link)(n)
+			links = append(links, link)
+		}),
+		optional("links", f.texts("links", &links)),
+	)
+	r.References = slices.Concat(r.OWASPAPI, r.OWASPOAT, links)
+}
+
+// readParams reads the numbers and words that an analyst turns, each inside its own limits.
+func (f *file) readParams(n *yaml.Node, r *rule) {
+	f.pairs(n, "params", func(key, value *yaml.Node) {
+		if !identifier.MatchString(key.Value) {
+			f.note(key, "use lower-case letters, digits and _", "params: name %q", key.Value)
+			return
+		}
+		var kind, help string
+		var at, low, high *yaml.Node
+		f.object(value, "param "+key.Value,
+			required("type", f.word(&kind, "int", "double", "string")),
+			required("value", keep(&at)),
+			optional("min", keep(&low)),
+			optional("max", keep(&high)),
+			optional("help", f.text(&help)),
+		)
+		if kind == "" || at == nil {
+			return
+		}
+		if v := f.paramValue(kind, at, low, high); v != nil {
+			r.params["params."+key.Value] = v
+			r.Params = append(r.Params, Param{key.Value, at.Value, help})
+		}
+	})
+}
+
+func (f *file) paramValue(kind string, at, low, high *yaml.Node) ref.Val {
+	if kind == "string" {
+		var text string
+		f.text(&text)(at)
+		return types.String(text)
+	}
+	v, err := strconv.ParseFloat(at.Value, 64)
+	if err != nil || (kind == "int" && v != float64(int64(v))) {
+		f.note(at, "", "want %s, have %s", map[string]string{"int": "a whole number", "double": "a number"}[kind], shape(at))
+		return nil
+	}
+	for _, bound := range []struct {
+		node *yaml.Node
+		word string
+		sign float64
+	}{{low, "below the least", 1}, {high, "above the greatest", -1}} {
+		if bound.node == nil {
+			continue
+		}
+		limit, err := strconv.ParseFloat(bound.node.Value, 64)
+		if err != nil {
+			f.note(bound.node, "", "want a number, have %s", shape(bound.node))
+			return nil
+		}
+		if (v-limit)*bound.sign < 0 {
+			f.note(at, "", "%s is %s allowed, %s", at.Value, bound.word, bound.node.Value)
+			return nil
+		}
+	}
+	if kind == "int" {
+		return types.Int(v)
+	}
+	return types.Double(v)
+}
+
+func (f *file) readAction(n *yaml.Node, r *rule) {
+	f.object(n, "action",
+		optional("max", f.action(&r.limit)),
+		optional("ladder", func(n *yaml.Node) { r.ladder = f.readLadder(n) }),
+	)
+}
+
+// exemptBy returns the text of the first exemption that holds.
+func (r *rule) exemptBy(v *view) (text string, err error) {
+	for _, u := range r.unless {
+		holds, err := u.holds(v)
+		if err != nil {
+			return "", fmt.Errorf("unless %s: %w", u.text, err)
+		}
+		if holds {
+			return u.text, nil
+		}
+	}
+	return "", nil
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
