@@ -1,0 +1,87 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"sundew"
+)
+
+// endpoint is one route of the shop and what answering it takes.
+type endpoint struct {
+	method   string
+	route    string // template
+	status   int    // when all goes well
+	sends    int64  // bytes of the request's body
+	receives float64
+	takes    time.Duration // median
+}
+
+// The routes.
+var (
+	register  = endpoint{"POST", "/v1/register", 201, 640, 420, 90 * time.Millisecond}
+	login     = endpoint{"POST", "/v1/login", 200, 180, 900, 160 * time.Millisecond}
+	refresh   = endpoint{"POST", "/v1/token/refresh", 200, 120, 700, 40 * time.Millisecond}
+	feed      = endpoint{"GET", "/v1/feed", 200, 0, 18_000, 60 * time.Millisecond}
+	products  = endpoint{"GET", "/v1/products", 200, 0, 22_000, 45 * time.Millisecond}
+	product   = endpoint{"GET", "/v1/products/{id}", 200, 0, 5_200, 25 * time.Millisecond}
+	search    = endpoint{"GET", "/v1/search", 200, 0, 15_000, 140 * time.Millisecond}
+	cart      = endpoint{"POST", "/v1/cart/items", 201, 90, 1_400, 45 * time.Millisecond}
+	coupon    = endpoint{"POST", "/v1/coupons/{code}", 200, 40, 300, 35 * time.Millisecond}
+	checkout  = endpoint{"POST", "/v1/orders", 201, 720, 1_900, 320 * time.Millisecond}
+	orders    = endpoint{"GET", "/v1/orders", 200, 0, 6_000, 50 * time.Millisecond}
+	order     = endpoint{"GET", "/v1/orders/{id}", 200, 0, 2_600, 30 * time.Millisecond}
+	profile   = endpoint{"GET", "/v1/profile", 200, 0, 1_100, 20 * time.Millisecond}
+	inbox     = endpoint{"GET", "/v1/notifications", 200, 0, 400, 12 * time.Millisecond}
+	inventory = endpoint{"GET", "/v1/partner/inventory", 200, 0, 48_000, 80 * time.Millisecond}
+	dispatch  = endpoint{"POST", "/v1/partner/orders", 201, 2_400, 600, 110 * time.Millisecond}
+)
+
+// Shares of requests that go wrong for everybody.
+const (
+	serverErrorShare = 0.002
+	goneShare        = 0.01 // products and orders that are not there any more
+	catalogueSize    = 20_000
+)
+
+// call fills in a request of the route that is answered as it should be.
+func (ep *endpoint) call(rng *rand.Rand, e *sundew.Event) {
+	e.Method, e.Route, e.Path = ep.method, ep.route, ep.route
+	e.Status = ep.status
+	e.RequestBytes = ep.sends
+	e.ResponseBytes = int64(spread(rng, ep.receives))
+	e.Duration = time.Duration(spread(rng, float64(ep.takes))).Truncate(precision)
+}
+
+// callObject is call for the object of a route that names one.
+func (ep *endpoint) callObject(rng *rand.Rand, e *sundew.Event, id string) {
+	ep.call(rng, e)
+	prefix, _, _ := strings.Cut(ep.route, "{")
+	e.Path = prefix + id
+	e.Object = e.Path[len(prefix):]
+}
+
+// answer replaces the status of a request that was not served; such an answer is short.
+func answer(e *sundew.Event, status int) {
+	e.Status = status
+	e.ResponseBytes = 160
+}
+
+// mishap turns a request now and then into one that the server failed to serve.
+func mishap(rng *rand.Rand, e *sundew.Event) {
+	if chance(rng, serverErrorShare) {
+		answer(e, []int{500, 502, 503}[rng.IntN(3)])
+	}
+}
+
+// tryLogin fills in an attempt to log in as the user name.
+func tryLogin(rng *rand.Rand, e *sundew.Event, username string, succeeds bool) {
+	login.call(rng, e)
+	e.AuthUsername = username
+	e.Auth = sundew.OutcomeSuccess
+	if !succeeds {
+		e.Auth = sundew.OutcomeFailure
+		answer(e, 401)
+	}
+}

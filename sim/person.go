@@ -1,0 +1,160 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"sundew"
+)
+
+// person uses the app: it registers once, logs in now and then, and walks from screen to screen.
+type person struct {
+	rhythm
+	identity
+	place
+	platform
+	installed time.Duration // after the start of the traffic; below 0 before it
+	session   string
+	step      step
+	typos     int // failed logins in a row
+	orders    int // own orders
+	attested  sundew.Proof
+}
+
+// identity is who somebody is to the shop.
+type identity struct {
+	number   uint64
+	device   string
+	account  string
+	username string // hashed
+}
+
+// identityOf returns who the number's person is, to the person and to those who attack it.
+func identityOf(seed, number uint64) identity {
+	return identity{
+		number:   number,
+		device:   guid(derive(seed, forDevice, number), derive(seed, forDevice, ^number)),
+		account:  accountOf(derive(seed, forAccount, number)),
+		username: usernameOf(seed, number),
+	}
+}
+
+func accountOf(x uint64) string { return "u" + strconv.FormatUint(x>>24, 10) }
+
+// usernameOf returns the hashed user name of the number's person.
+func usernameOf(seed, number uint64) string { return hex16(derive(seed, forUsername, number)) }
+
+const (
+	newcomerShare   = 0.03 // of people, who install the app during the traffic
+	meanTenure      = 90 * 24 * time.Hour
+	unattestedShare = 0.02 // of devices
+	expiredShare    = 0.08 // of openings that find the session over
+	firstTypoShare  = 0.06 // of logins
+	nextTypoShare   = 0.3  // of logins after a failed one
+	typoMax         = 4    // after which the password is looked up
+	meanOrders      = 6
+)
+
+func (s *settler) addPerson(number uint32, at place) {
+	rng := newRand(s.config.Seed, forBehaviour, uint64(number))
+	p := &person{
+		rhythm:   rhythm{opens: s.arrivals(rng, requestsPerOpen)},
+		identity: identityOf(s.config.Seed, uint64(number)),
+		place:    at,
+		platform: apps[rng.IntN(len(apps))],
+		session:  hex16(rng.Uint64()),
+		step:     opening,
+		orders:   1 + rng.IntN(2*meanOrders),
+		attested: sundew.ProofValid,
+	}
+	if chance(rng, unattestedShare) {
+		p.attested = sundew.ProofMissing
+	}
+	first := p.first()
+	p.installed = -seconds(rng.ExpFloat64() * meanTenure.Seconds())
+	if chance(rng, newcomerShare) {
+		p.installed = first
+		p.step = registering
+		p.session = ""
+	}
+	s.add(number, p, first)
+}
+
+// request takes the next step of the walk. What it sends depends on where the person stands, never on the rhythm.
+func (p *person) request(at time.Duration, e *sundew.Event) time.Duration {
+	rng := p.opens.rng
+	p.appear(e)
+	e.DeviceAge = (at - p.installed).Truncate(time.Second)
+	p.step = p.take(rng, e)
+	next, opened := p.rhythm.after(at)
+	if opened && p.step.signedIn() {
+		p.step = opening
+	}
+	return next
+}
+
+// appear fills in what the app sends with every request.
+func (p *person) appear(e *sundew.Event) {
+	e.Client, e.Country, e.ASN = p.addr, p.country, p.asn
+	e.UserAgent, e.JA4 = p.agent, p.ja4
+	e.Device = p.device
+	e.Signature = sundew.ProofValid
+	e.Attestation, e.AttestationProvider = p.attested, p.provider
+	if p.session != "" {
+		e.Session, e.Account = p.session, p.account
+	}
+}
+
+// take sends the request of the step and returns the step after it.
+func (p *person) take(rng *rand.Rand, e *sundew.Event) step {
+	switch p.step {
+	case registering:
+		register.call(rng, e)
+		return loggingIn
+	case loggingIn:
+		return p.logIn(rng, e)
+	case opening:
+		return p.openApp(rng, e)
+	}
+	p.step.send(p, rng, e)
+	mishap(rng, e)
+	return p.step.next(rng)
+}
+
+// openApp exchanges the session for a fresh one, unless it has run out.
+func (p *person) openApp(rng *rand.Rand, e *sundew.Event) step {
+	refresh.call(rng, e)
+	if chance(rng, expiredShare) {
+		p.session = ""
+		e.Session, e.Account = "", ""
+		answer(e, 401)
+		return loggingIn
+	}
+	return browsing
+}
+
+func (p *person) logIn(rng *rand.Rand, e *sundew.Event) step {
+	wrong := firstTypoShare
+	if p.typos > 0 {
+		wrong = nextTypoShare
+	}
+	if p.typos < typoMax && chance(rng, wrong) {
+		p.typos++
+		tryLogin(rng, e, p.username, false)
+		return loggingIn
+	}
+	p.typos = 0
+	p.session = hex16(rng.Uint64())
+	tryLogin(rng, e, p.username, true)
+	e.Account, e.Session = p.account, p.session
+	return browsing
+}
+
+// ownOrder returns the id of one of the person's orders.
+func (p *person) ownOrder(rng *rand.Rand) string {
+	return orderID(derive(p.number, forOrders, uint64(rng.IntN(p.orders))))
+}
+
+// orderID returns the id of the x'th order, counted from somewhere: ids are eight digits and dense.
+func orderID(x uint64) string { return strconv.FormatUint(10_000_000+x%90_000_000, 10) }

@@ -1,0 +1,63 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"sundew"
+)
+
+// Truth is what really happens in the traffic, from its first to its last request.
+type Truth struct {
+	Campaigns []Campaign `json:"campaigns"` // ordered by Start, then by the order of the configuration
+	Segments  []Segment  `json:"segments"`
+}
+
+// Campaign is one carrying-out of an attack.
+type Campaign struct {
+	Name      string    `json:"name"`   // unique: the attack's name and a number
+	Attack    string    `json:"attack"` // name in the catalogue
+	OWASP     []string  `json:"owasp"`
+	Start     time.Time `json:"start"` // of its first request
+	End       time.Time `json:"end"`   // after its last
+	Intensity float64   `json:"intensity"`
+	// Entities are those that are the attacker's alone and that it holds all through; every request of the campaign names
+	// one of them or more. What it makes up on the way, such as a new device for each request, is not listed: LabelOf
+	// tells those.
+	Entities []sundew.Entity `json:"entities"`
+}
+
+// Segment is a kind of legitimate client.
+type Segment struct {
+	Name     string `json:"name"`
+	Sentence string `json:"sentence"`
+	Clients  int    `json:"clients"`
+	// Shared are the addresses behind which several of these clients sit: acting on one of them hits all.
+	Shared []sundew.Entity `json:"shared"`
+}
+
+// Truth returns the truth about the whole traffic, however much of it has been taken.
+func (t *Traffic) Truth() Truth {
+	truth := Truth{Campaigns: []Campaign{}, Segments: t.population.truth()}
+	plan := newSchedule(t.methods, t.config.Duration)
+	for {
+		l, ok := plan.next()
+		if !ok {
+			return truth
+		}
+		truth.Campaigns = append(truth.Campaigns, t.campaign(l).truth(t.config.Start))
+		plan.advance()
+	}
+}
+
+// WriteJSON writes the truth as one indented JSON object.
+func (truth Truth) WriteJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(truth); err != nil {
+		return fmt.Errorf("write truth: %w", err)
+	}
+	return nil
+}
