@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+
+	"github.com/duckdb/duckdb-go/v2"
+
+	"sundew"
+)
+
+// deadLetterTable is the table dead_letters as rows are handed to it.
+func deadLetterTable() []column {
+	return []column{
+		{"source", duckdb.TYPE_VARCHAR},
+		{"log_partition", duckdb.TYPE_INTEGER},
+		{"log_offset", duckdb.TYPE_BIGINT},
+		{"time", duckdb.TYPE_TIMESTAMP},
+		{"format", duckdb.TYPE_VARCHAR},
+		{"reason", duckdb.TYPE_VARCHAR},
+		{"detail", duckdb.TYPE_VARCHAR},
+		{"line", duckdb.TYPE_VARCHAR},
+	}
+}
+
+// RecordDeadLetters keeps lines that could not be read. See Store.
+func (d *DuckDB) RecordDeadLetters(ctx context.Context, letters []sundew.DeadLetter) error {
+	err := d.write(ctx, "dead letters", func(ctx context.Context, conn *sql.Conn) (func(), error) {
+		first := firstByPlace(letters)
+		stored, err := countRows(ctx, conn, "dead_letters")
+		if err != nil {
+			return nil, err
+		}
+		err = upsertRows(ctx, conn, `INSERT OR IGNORE INTO dead_letters SELECT * FROM appended_data`, deadLetterTable(), first, appendDeadLetter)
+		if err != nil {
+			return nil, err
+		}
+		total, err := countRows(ctx, conn, "dead_letters")
+		if err != nil {
+			return nil, err
+		}
+		return func() {
+			d.metrics.rows.WithLabelValues("dead_letters").Add(float64(total - stored))
+			d.metrics.repeated.WithLabelValues("dead_letters").Add(float64(int64(len(letters)) - (total - stored)))
+		}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("record dead letters: %w", err)
+	}
+	return nil
+}
+
+// firstByPlace keeps the first letter of each place in a source.
+func firstByPlace(letters []sundew.DeadLetter) []*sundew.DeadLetter {
+	type place struct {
+		source    string
+		partition int32
+		offset    int64
+	}
+	seen := make(map[place]bool, len(letters))
+	var first []*sundew.DeadLetter
+	for i := range letters {
+		at := place{letters[i].Source, letters[i].Partition, letters[i].Offset}
+		if !seen[at] {
+			seen[at] = true
+			first = append(first, &letters[i])
+		}
+	}
+	return first
+}
+
+func appendDeadLetter(values []driver.Value, l *sundew.DeadLetter) ([]driver.Value, error) {
+	return append(values,
+		required(l.Source), l.Partition, l.Offset, l.Time.UTC(), text(l.Format), text(l.Reason), text(l.Detail), text(l.Line),
+	), nil
+}
+
+func scanDeadLetter(r row) (l sundew.DeadLetter, err error) {
+	err = r.Scan(&l.Source, &l.Partition, &l.Offset, &l.Time, &l.Format, &l.Reason, &l.Detail, &l.Line)
+	return l, err
+}
+
+// DeadLetters lists the lines rejected in the range, newest first. See Store.
+func (d *DuckDB) DeadLetters(ctx context.Context, r sundew.Range, limit int) ([]sundew.DeadLetter, error) {
+	return ask(ctx, d, "dead letters", `
+		SELECT source, log_partition, log_offset, time, coalesce(format, ''), coalesce(reason, ''), coalesce(detail, ''), coalesce(line, '')
+		FROM dead_letters WHERE time >= make_timestamp(?) AND time < make_timestamp(?)
+		ORDER BY time DESC, source, log_partition DESC, log_offset DESC LIMIT ?`,
+		scanDeadLetter, r.From.UnixMicro(), r.To.UnixMicro(), bounded(limit))
+}
+
+func countRows(ctx context.Context, from asker, table string) (int64, error) {
+	counts, err := collect(ctx, from, `SELECT count(*) FROM `+table, func(r row) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return 0, err
+	}
+	return counts[0], nil
+}
+
+// Count says how many rows are stored. See Store.
+func (d *DuckDB) Count(ctx context.Context) (Counts, error) {
+	counts, err := ask(ctx, d, "count", `
+		SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM decisions), (SELECT count(*) FROM scores), (SELECT count(*) FROM dead_letters)`,
+		func(r row) (c Counts, err error) {
+			return c, r.Scan(&c.Events, &c.Decisions, &c.Scores, &c.DeadLetters)
+		})
+	if err != nil {
+		return Counts{}, err
+	}
+	return counts[0], nil
+}

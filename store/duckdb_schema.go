@@ -1,0 +1,63 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// schemaFiles are the steps of the schema, numbered from 1 without gaps. A step that was released is never changed.
+//
+//go:embed schema/duckdb/*.sql
+var schemaFiles embed.FS
+
+// migrate takes every step that the database has not seen, each in a transaction of its own.
+func migrate(ctx context.Context, db *sql.DB, name string) error {
+	steps, err := fs.Glob(schemaFiles, "schema/duckdb/*.sql")
+	if err != nil {
+		return fmt.Errorf("schema of %s: %w", name, err)
+	}
+	version, err := schemaVersion(ctx, db)
+	if err != nil {
+		return fmt.Errorf("schema of %s: %w", name, err)
+	}
+	if version > len(steps) {
+		return fmt.Errorf("schema of %s has version %d, this program knows up to %d: run the newer sundew that wrote it, or choose another store path", name, version, len(steps))
+	}
+	for ; version < len(steps); version++ {
+		if err := takeStep(ctx, db, version+1, steps[version]); err != nil {
+			return fmt.Errorf("schema of %s: step %s: %w", name, steps[version], err)
+		}
+	}
+	return nil
+}
+
+func schemaVersion(ctx context.Context, db *sql.DB) (version int, err error) {
+	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_steps (version INTEGER PRIMARY KEY)`); err != nil {
+		return 0, err
+	}
+	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version), 0) FROM schema_steps`).Scan(&version)
+	return version, err
+}
+
+func takeStep(ctx context.Context, db *sql.DB, version int, file string) error {
+	statements, err := schemaFiles.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+	if _, err := tx.ExecContext(ctx, strings.TrimSpace(string(statements))); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO schema_steps VALUES (?)`, version); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
