@@ -2,8 +2,8 @@
 # An Apache Kafka cluster for development and tests: the real broker, its jars from Maven Central, loopback only.
 set -euo pipefail
 
-readonly here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-readonly cache=$here/.cache/kafka
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+readonly here cache=$here/.cache/kafka
 readonly wait_seconds=90
 
 usage() {
