@@ -1,0 +1,143 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"sundew"
+)
+
+// sumEveryChange is the size of a list up to which every trailer proves it: sorting and hashing take 10 ms there.
+const sumEveryChange = 10_000
+
+// writeGrace is the time that an answer may take to be read, whatever the server's own timeout.
+const writeGrace = 30 * time.Second
+
+// changes answers GET /feed/v1/changes. The client holds the cursor, so an answer that is lost costs nothing.
+func (f *feed) changes(w http.ResponseWriter, r *http.Request) {
+	want, err := requestFilter(r)
+	if err != nil {
+		writeStatus(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	wait, err := f.waitOf(r)
+	if err != nil {
+		writeStatus(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	cursor, err := sundew.ParseCursor(r.URL.Query().Get("cursor"))
+	if err != nil {
+		f.reset(w, "no cursor that this feed gave: take a snapshot")
+		return
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + writeGrace)) // not every server can
+
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	defer cancel()
+	body, ok := f.await(ctx, cursor, want)
+	if !ok {
+		f.reset(w, "the log does not reach back to this cursor: take a snapshot")
+		return
+	}
+	f.metrics.answers.WithLabelValues("changes").Inc()
+	w.Header().Set("Content-Type", contentNDJSON)
+	w.Header().Set("Cache-Control", "no-store")
+	out := encoded(w, r)
+	_, _ = out.Write(body) // a client that is gone asks again from the same cursor
+	_ = out.Close()
+}
+
+// waitOf reads wait=, a Go duration, and bounds it.
+func (f *feed) waitOf(r *http.Request) (time.Duration, error) {
+	text := r.URL.Query().Get("wait")
+	if text == "" {
+		return 0, nil
+	}
+	wait, err := time.ParseDuration(text)
+	if err != nil || wait < 0 {
+		return 0, fmt.Errorf("wait %q: want a duration such as 30s", text)
+	}
+	return min(wait, f.MaxWait), nil
+}
+
+// await returns the changes that the client wants and their trailer, at once if there are any, else when there are or
+// ctx ends. ok is false when the cursor is void.
+func (f *feed) await(ctx context.Context, cursor sundew.Cursor, want filter) (body []byte, ok bool) {
+	f.metrics.waiting.Inc()
+	defer f.metrics.waiting.Dec()
+	for {
+		proof := f.proof()
+		raw, next, active, ok := f.log.delta(cursor)
+		if !ok {
+			return nil, false
+		}
+		end := trailer{MinWaitMS: f.MinWait.Milliseconds()}
+		switch {
+		case proof != nil:
+			raw, next = upTo(raw, proof.cursor.Seq), proof.cursor
+			kept := proof.only(want)
+			n := len(kept.items)
+			end.Count, end.SHA256 = &n, kept.sum()
+		case want.everything():
+			end.Count = &active
+		}
+		end.Cursor = next.String()
+		lines := appendChanges(nil, f.log.epoch, raw, want)
+		if len(lines) > 0 || ctx.Err() != nil || f.log.Wait(ctx, next) != nil {
+			return appendTrailer(lines, end), true
+		}
+		cursor = next
+	}
+}
+
+// proof returns the list whose sum trailers carry, nil while the list is too large to sort it for every change.
+func (f *feed) proof() *list {
+	if f.log.Active() > sumEveryChange {
+		return nil
+	}
+	return f.log.list()
+}
+
+func upTo(changes []change, seq uint64) []change {
+	for i := range changes {
+		if changes[i].seq > seq {
+			return changes[:i]
+		}
+	}
+	return changes
+}
+
+// appendChanges appends the last change of each key. A decision that was put where the client does not look has left
+// the place where it may have seen it, so it is told as a deletion.
+func appendChanges(dst []byte, epoch string, raw []change, want filter) []byte {
+	for _, c := range lastOfEach(raw) {
+		if !want.kind(c.item.decision.Entity.Kind) {
+			continue
+		}
+		op := c.op
+		if !want.action(c.item.decision.Action) {
+			op = sundew.OpDelete
+		}
+		dst = appendChange(dst, sundew.Cursor{Epoch: epoch, Seq: c.seq}, op, c.item.line)
+	}
+	return dst
+}
+
+func appendTrailer(dst []byte, t trailer) []byte {
+	line, _ := json.Marshal(t) // strings and numbers
+	return append(append(dst, line...), '\n')
+}
+
+func (f *feed) reset(w http.ResponseWriter, detail string) {
+	f.metrics.answers.WithLabelValues("reset").Inc()
+	var body bytes.Buffer
+	_ = json.NewEncoder(&body).Encode(reset{true, f.log.Cursor().String(), detail}) // strings
+	w.Header().Set("Content-Type", contentNDJSON)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusGone)
+	_, _ = w.Write(body.Bytes())
+}

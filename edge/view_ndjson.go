@@ -1,0 +1,33 @@
+package edge
+
+import (
+	"bufio"
+	"encoding/json"
+)
+
+// viewNDJSON is the list as a Follower reads it: a header, then the decision records in order.
+func viewNDJSON() view {
+	return view{
+		extension: "ndjson",
+		mediaType: contentNDJSON,
+		narrow:    func(asked filter) filter { return asked },
+		write:     writeNDJSON,
+	}
+}
+
+func writeNDJSON(w *bufio.Writer, s snapshot) error {
+	head := header{Cursor: s.cursor.String(), Count: len(s.items), SHA256: s.sum()}
+	for _, e := range s.allow.entities {
+		head.Allow = append(head.Allow, e.String())
+	}
+	if err := json.NewEncoder(w).Encode(head); err != nil {
+		return err
+	}
+	for _, it := range s.items {
+		_, _ = w.Write(it.line) // the writer keeps its first error for the next byte
+		if err := w.WriteByte('\n'); err != nil {
+			return err
+		}
+	}
+	return nil
+}
