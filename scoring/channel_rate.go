@@ -10,7 +10,7 @@ import (
 
 // rateMean is the population's mean number of further requests in an active minute. Real page loads of a public web site
 // have 2.3 and app sessions 4.2; the margin above them is for what this version does not learn from the population.
-const rateMean = 8
+const rateMean = 12
 
 var rateLevels = hurdles(rateMean)
 

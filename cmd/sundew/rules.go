@@ -56,12 +56,12 @@ func runRulesTest(_ context.Context, flags *flag.FlagSet, args []string, t termi
 			return err
 		}
 		for _, r := range set.Test() {
-			if r.Err == nil {
+			if r.Passed {
 				passed++
 				continue
 			}
 			failed++
-			fmt.Fprintf(t.err, "%s: %s: %v\n", r.Rule, r.Name, r.Err)
+			fmt.Fprintf(t.err, "%s:%d: %s: %s\n", r.Path, r.Line, r.Name, r.Detail)
 		}
 	}
 	fmt.Fprintf(t.out, "%d passed, %d failed\n", passed, failed)

@@ -78,6 +78,7 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	s.closing(func() { _ = socket.Close() })
+	s.config.Listen = socket.Addr().String()
 	if err := s.open(ctx); err != nil {
 		return err
 	}

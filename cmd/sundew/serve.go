@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -62,10 +63,15 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) ruleInfos() []dashboards.RuleInfo {
 	var infos []dashboards.RuleInfo
-	for _, r := range append(s.set.Policies(), s.set.Rules()...) {
+	for _, p := range s.set.Policies() {
 		infos = append(infos, dashboards.RuleInfo{
-			ID: r.ID, Version: r.Version, Title: r.Title, Kind: r.Kind.String(), Status: r.Status,
-			Severity: r.Severity, Owner: r.Owner, Description: r.Description, References: r.References,
+			ID: p.ID, Version: p.Version, Title: p.Title, Kind: p.Kind, Status: "active", Owner: p.Owner, Description: p.Description,
+		})
+	}
+	for _, r := range s.set.Rules() {
+		infos = append(infos, dashboards.RuleInfo{
+			ID: r.ID, Version: r.Version, Title: r.Title, Kind: r.Kind, Status: r.Status, Severity: r.Severity,
+			Owner: r.Owner, Description: r.Description, References: slices.Concat(r.OWASPAPI, r.OWASPOAT, r.References),
 		})
 	}
 	return infos
