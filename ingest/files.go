@@ -97,8 +97,7 @@ func (f *Files) Next(ctx context.Context) (sundew.Batch, error) {
 	}
 	b := sundew.Batch{Events: make([]sundew.Event, 0, f.config.BatchSize), Position: sundew.Position{First: f.offset}}
 	for f.offset-b.Position.First < int64(f.config.BatchSize) {
-		if err := ctx.Err(); err != nil {
-			f.err = err
+		if ctx.Err() != nil {
 			break
 		}
 		if f.current == nil {
@@ -122,10 +121,13 @@ func (f *Files) Next(ctx context.Context) (sundew.Batch, error) {
 	}
 	b.Position.Next = f.offset
 	f.progress()
-	if b.Position.Next == b.Position.First {
+	if b.Position.Next > b.Position.First {
+		return b, nil
+	}
+	if f.err != nil {
 		return sundew.Batch{}, f.err
 	}
-	return b, nil
+	return sundew.Batch{}, ctx.Err()
 }
 
 // add decodes a line into b.

@@ -1,0 +1,314 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sundew"
+)
+
+// ListenerConfig says who may post log lines and how many at once.
+type ListenerConfig struct {
+	Tokens      []Token       `yaml:"tokens"`        // none: only clients on this machine may post
+	Format      string        `yaml:"format"`        // of bodies that do not name theirs
+	MaxBody     int64         `yaml:"max_body"`      // bytes of a body as sent
+	MaxDecoded  int64         `yaml:"max_decoded"`   // bytes of a body without its compression
+	MaxInFlight int           `yaml:"max_in_flight"` // requests at once; each may hold MaxDecoded bytes
+	ReadTimeout time.Duration `yaml:"read_timeout"`  // for a whole body
+	AckTimeout  time.Duration `yaml:"ack_timeout"`   // for the broker to acknowledge the lines of a body
+}
+
+// DefaultListenerConfig accepts clients on this machine alone.
+func DefaultListenerConfig() ListenerConfig {
+	return ListenerConfig{
+		Format:      autoName,
+		MaxBody:     8 << 20,
+		MaxDecoded:  32 << 20,
+		MaxInFlight: 8,
+		ReadTimeout: 30 * time.Second,
+		AckTimeout:  10 * time.Second,
+	}
+}
+
+// Validate reports the first setting that cannot work. It reads no file.
+func (c ListenerConfig) Validate() error {
+	if _, err := NewDecoder(c.Format); err != nil {
+		return fmt.Errorf("ingest.format: %w", err)
+	}
+	if c.MaxBody <= 0 || c.MaxDecoded <= 0 || c.MaxInFlight <= 0 || c.ReadTimeout <= 0 || c.AckTimeout <= 0 {
+		return errors.New("ingest: max_body, max_decoded, max_in_flight, read_timeout and ack_timeout must be above 0")
+	}
+	return validateTokens(c.Tokens)
+}
+
+// Headers with which a gateway stamps lines that carry no stamp of their own.
+const (
+	headerGateway  = "Sundew-Gateway"
+	headerEpoch    = "Sundew-Epoch"
+	headerSequence = "Sundew-Sequence" // of the first line; it rises by one per line, whatever the line holds
+	headerFormatIs = "Sundew-Format"   // the same as the query's format
+)
+
+// listener takes log lines over HTTP.
+type listener struct {
+	config   ListenerConfig
+	producer *Producer
+	tokens   []secret
+	slots    chan struct{}
+	origin   *http.CrossOriginProtection
+	metrics  listenerMetrics
+	log      *slog.Logger
+}
+
+type listenerMetrics struct {
+	answers *prometheus.CounterVec
+	lines   *prometheus.CounterVec
+	reasons *prometheus.CounterVec
+	trimmed *prometheus.CounterVec
+}
+
+// NewListener returns the handler of POST /ingest/v1/logs. It answers 202 with the number of lines accepted and rejected
+// only after the broker has acknowledged both; whoever gets another answer sends the body again. p must run.
+func NewListener(c ListenerConfig, p *Producer, reg prometheus.Registerer, log *slog.Logger) (http.Handler, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	tokens, err := loadTokens(c.Tokens)
+	if err != nil {
+		return nil, err
+	}
+	return &listener{
+		config:   c,
+		producer: p,
+		tokens:   tokens,
+		slots:    make(chan struct{}, c.MaxInFlight),
+		origin:   http.NewCrossOriginProtection(),
+		metrics:  newListenerMetrics(reg),
+		log:      log,
+	}, nil
+}
+
+func newListenerMetrics(reg prometheus.Registerer) listenerMetrics {
+	return listenerMetrics{
+		answers: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sundew_ingest_http_requests_total", Help: "Posts of log lines, by status code of the answer.",
+		}, []string{"code"})),
+		lines: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sundew_ingest_http_lines_total", Help: "Lines of acknowledged posts, by result: parsed, skipped, rejected.",
+		}, []string{"result"})),
+		reasons: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sundew_ingest_http_rejected_total", Help: "Lines of acknowledged posts that could not be read, by reason.",
+		}, []string{"reason"})),
+		trimmed: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sundew_ingest_http_trimmed_total", Help: "Texts cut to their bound and attributes beyond theirs.",
+		}, []string{"what"})),
+	}
+}
+
+// refusal is an answer that is no success.
+type refusal struct {
+	status int
+	text   string
+	wait   time.Duration // for Retry-After; 0: none
+}
+
+func refuse(status int, format string, args ...any) *refusal {
+	return &refusal{status: status, text: fmt.Sprintf(format, args...)}
+}
+
+// receipt is the answer to a body that was taken.
+type receipt struct {
+	Accepted int            `json:"accepted"`
+	Rejected int            `json:"rejected"`
+	Reasons  map[string]int `json:"reasons"`
+}
+
+// ServeHTTP takes one body.
+func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	taken, no := l.take(w, r)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if no == nil {
+		l.metrics.answers.WithLabelValues("202").Inc()
+		w.WriteHeader(http.StatusAccepted)
+		_ = json.NewEncoder(w).Encode(taken) // the client has left where this fails
+		return
+	}
+	l.metrics.answers.WithLabelValues(strconv.Itoa(no.status)).Inc()
+	if no.wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(no.wait.Seconds())))
+	}
+	if no.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", http.MethodPost)
+	}
+	if no.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="sundew ingest"`)
+	}
+	if no.status == http.StatusUnsupportedMediaType {
+		w.Header().Set("Accept-Encoding", "gzip, zstd, identity")
+	}
+	w.WriteHeader(no.status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": no.text})
+}
+
+func (l *listener) take(w http.ResponseWriter, r *http.Request) (receipt, *refusal) {
+	if r.Method != http.MethodPost {
+		return receipt{}, refuse(http.StatusMethodNotAllowed, "log lines are sent with POST")
+	}
+	who, no := l.admit(r)
+	if no != nil {
+		return receipt{}, no
+	}
+	stamp, no := readStamp(r.Header, who)
+	if no != nil {
+		return receipt{}, no
+	}
+	format := l.format(r)
+	decoder, err := NewDecoder(format)
+	if err != nil {
+		return receipt{}, refuse(http.StatusBadRequest, "%v", err)
+	}
+	select {
+	case l.slots <- struct{}{}:
+		defer func() { <-l.slots }()
+	default:
+		return receipt{}, &refusal{http.StatusServiceUnavailable, "too many posts at once: send this one again", time.Second}
+	}
+	body, no := l.body(w, r)
+	if no != nil {
+		return receipt{}, no
+	}
+	p := post{listener: l, decoder: decoder, format: format, who: who, stamp: stamp, now: time.Now().UTC()}
+	ctx, cancel := context.WithTimeout(r.Context(), l.config.AckTimeout)
+	defer cancel()
+	err = p.run(ctx, body)
+	switch {
+	case err == nil:
+		l.count(&p)
+		return p.receipt, nil
+	case errors.Is(err, ErrBusy):
+		l.log.WarnContext(r.Context(), "log lines not taken", "source", p.source(), "error", err)
+		return receipt{}, &refusal{http.StatusServiceUnavailable, "the log cannot take the lines now: send the whole body again", 5 * time.Second}
+	}
+	l.log.ErrorContext(r.Context(), "log lines refused by the broker", "source", p.source(), "error", err)
+	return receipt{}, refuse(http.StatusBadGateway, "the broker refuses the lines: see the log of sundew")
+}
+
+// admit finds out who posts. Without tokens that is anybody on this machine who talks to us directly: a proxy in front
+// would make the whole world look local, and so would a web page in a browser that runs here.
+func (l *listener) admit(r *http.Request) (*secret, *refusal) {
+	if len(l.tokens) > 0 {
+		who := findToken(l.tokens, r.Header.Get("Authorization"))
+		if who == nil {
+			return nil, refuse(http.StatusUnauthorized, "send the header Authorization: Bearer with a token of ingest.tokens")
+		}
+		return who, nil
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !peer.Addr().Unmap().IsLoopback() {
+		return nil, refuse(http.StatusForbidden, "only clients on this machine may post without a token: configure ingest.tokens")
+	}
+	if r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" || r.Header.Get("Via") != "" {
+		return nil, refuse(http.StatusForbidden, "this request came through a proxy: configure ingest.tokens")
+	}
+	if err := l.origin.Check(r); err != nil {
+		return nil, refuse(http.StatusForbidden, "web pages may not post without a token: configure ingest.tokens")
+	}
+	return nil, nil
+}
+
+func (l *listener) format(r *http.Request) string {
+	if name := r.URL.Query().Get("format"); name != "" {
+		return name
+	}
+	if name := r.Header.Get(headerFormatIs); name != "" {
+		return name
+	}
+	return l.config.Format
+}
+
+// body reads and decompresses the whole body, so that nothing of one that is too large gets into the log.
+func (l *listener) body(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(l.config.ReadTimeout)) // tests have no connection
+	raw := &meter{r: http.MaxBytesReader(w, r.Body, l.config.MaxBody)}
+	plain, err := decompressed(raw, r.Header.Get("Content-Encoding"))
+	if errors.Is(err, errEncoding) {
+		return nil, refuse(http.StatusUnsupportedMediaType, "Content-Encoding %q is not known: want gzip, zstd or identity", r.Header.Get("Content-Encoding"))
+	}
+	var body []byte
+	if err == nil {
+		defer plain.close()
+		guard := &inflation{r: plain, raw: raw, limit: l.config.MaxDecoded}
+		body, err = io.ReadAll(guard)
+	}
+	if err == nil {
+		return body, nil
+	}
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes: send it in parts", large.Limit)
+	}
+	if errors.Is(err, errInflation) {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes, or more than %d times its size, when decompressed: send it in parts", l.config.MaxDecoded, maxRatio)
+	}
+	return nil, refuse(http.StatusBadRequest, "the body cannot be read: %v", err)
+}
+
+func (l *listener) count(p *post) {
+	l.metrics.lines.WithLabelValues("parsed").Add(float64(p.receipt.Accepted))
+	l.metrics.lines.WithLabelValues("skipped").Add(float64(p.skipped))
+	l.metrics.lines.WithLabelValues("rejected").Add(float64(p.receipt.Rejected))
+	for reason, n := range p.receipt.Reasons {
+		l.metrics.reasons.WithLabelValues(reason).Add(float64(n))
+	}
+	trims := trimsOf(p.decoder)
+	l.metrics.trimmed.WithLabelValues("text").Add(float64(trims.Cut))
+	l.metrics.trimmed.WithLabelValues("attribute").Add(float64(trims.Dropped))
+}
+
+// stamp is where the lines of a body stand among those of their gateway.
+type stamp struct {
+	gateway         string
+	epoch, sequence uint64
+}
+
+func readStamp(h http.Header, who *secret) (stamp, *refusal) {
+	s := stamp{gateway: boundedID(h.Get(headerGateway))}
+	if who != nil && who.gateway != "" {
+		if s.gateway != "" && s.gateway != who.gateway {
+			return stamp{}, refuse(http.StatusForbidden, "this token belongs to another gateway than %s says", headerGateway)
+		}
+		s.gateway = who.gateway
+	}
+	for name, to := range map[string]*uint64{headerEpoch: &s.epoch, headerSequence: &s.sequence} {
+		text := h.Get(name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return stamp{}, refuse(http.StatusBadRequest, "%s is not a whole number", name)
+		}
+		*to = n
+	}
+	return s, nil
+}
+
+// put stamps the n-th line of a body, counted from 0, where it has no stamp.
+func (s stamp) put(e *sundew.Event, n int64) {
+	if e.Gateway == "" {
+		e.Gateway = s.gateway
+	}
+	if e.GatewaySequence == 0 && s.sequence > 0 {
+		e.GatewayEpoch, e.GatewaySequence = s.epoch, s.sequence+uint64(n)
+	}
+}
