@@ -9,8 +9,8 @@ type place struct {
 	asn     uint32
 }
 
-// provider is an internet access provider; it owns 32 networks of 198.18.0.0/16 and a /24 of 2001:db8::/32's lower half
-// in units of /48.
+// provider is an internet access provider; it owns 32 networks of 198.18.0.0/16 and 1,024 /48 networks in the lower half
+// of 2001:db8::/32.
 type provider struct {
 	asn     uint32
 	country string
@@ -60,12 +60,13 @@ func v6(site, subnet uint16, iface uint64) netip.Addr {
 // 198.19.0.0/16 (or, for attacks from one network, 8.4 million IPv6 networks) are used up.
 type addressPlan struct {
 	methods []method
+	offset  int   // where the seed has the plan begin
 	before  []int // addresses that the methods listed earlier take in a round
 	round   int   // addresses that all methods take in a round
 }
 
-func planAddresses(methods []method) addressPlan {
-	plan := addressPlan{methods: methods}
+func planAddresses(seed uint64, methods []method) addressPlan {
+	plan := addressPlan{methods: methods, offset: int(derive(seed, forAddress, 0) % attackHosts)}
 	for _, m := range methods {
 		plan.before = append(plan.before, plan.round)
 		plan.round += m.addresses
@@ -76,7 +77,7 @@ func planAddresses(methods []method) addressPlan {
 // sources returns n different addresses for the campaign that begins with l, neighbours only where the method asks for
 // one network.
 func (p *addressPlan) sources(l launch, n int) []netip.Addr {
-	first := l.round*p.round + p.before[l.method]
+	first := p.offset + l.round*p.round + p.before[l.method]
 	addrs := make([]netip.Addr, n)
 	for i := range addrs {
 		if p.methods[l.method].oneNetwork {

@@ -16,10 +16,7 @@ func replayedDevice() method {
 			Intensity: 0.7,
 		},
 		slow: 10, fast: 120, addresses: 30,
-		arm: func(c *campaign) {
-			c.device = guid(c.rng.Uint64(), c.rng.Uint64())
-			c.holds(sundew.KindDevice, c.device)
-		},
+		arm:    func(c *campaign) { c.install(40 * 24 * time.Hour) },
 		strike: replay,
 	}
 }
@@ -27,8 +24,7 @@ func replayedDevice() method {
 // replay sends a request that the device once sent; the more blatant, the more often with its old signature.
 func replay(c *campaign, e *sundew.Event) {
 	step := []step{browsing, listing, searching, viewing}[c.rng.IntN(4)]
-	step.send(nil, c.rng, e)
-	e.DeviceAge = 40 * 24 * time.Hour
+	step.send(c.rng, e)
 	e.Attestation = sundew.ProofExpired
 	e.Signature = sundew.ProofValid
 	if chance(c.rng, c.Intensity) {

@@ -23,7 +23,6 @@ func forgedSignatures() method {
 
 func forge(c *campaign, e *sundew.Event) {
 	checkout.call(c.rng, e)
-	e.DeviceAge = 3 * time.Hour
 	e.Attestation = sundew.ProofMissing
 	e.Signature = sundew.ProofInvalid
 	if chance(c.rng, 0.2) {

@@ -25,7 +25,8 @@ const (
 	assetsLow     = 20
 	assetsHigh    = 60
 	readingMean   = 25 * time.Second
-	cachedShare   = 0.3
+	frontShare    = 0.3 // of pages
+	cachedShare   = 0.3 // of assets
 )
 
 func (s *settler) addBrowser(number uint32, at place) {
@@ -66,14 +67,10 @@ func (b *browser) arrive(rng *rand.Rand) {
 }
 
 func (b *browser) openPage(rng *rand.Rand, e *sundew.Event) {
-	front := chance(rng, 0.3)
-	doc := endpoint{"GET", "/", 200, 0, 34_000, 70 * time.Millisecond}
-	if front {
-		doc.call(rng, e)
+	if chance(rng, frontShare) {
+		frontPage.call(rng, e)
 	} else {
-		doc.route = "/shop/{slug}"
-		doc.callObject(rng, e, "item-"+popularProduct(rng))
-		e.Object = ""
+		shopPage.callPath(rng, e, "item-"+popularProduct(rng))
 		gone(rng, e)
 	}
 	if b.page != "" {
@@ -84,9 +81,8 @@ func (b *browser) openPage(rng *rand.Rand, e *sundew.Event) {
 }
 
 func (b *browser) loadAsset(rng *rand.Rand, e *sundew.Event) {
-	asset := endpoint{"GET", "/static/{file}", 200, 0, 21_000, 4 * time.Millisecond}
-	asset.callObject(rng, e, assetNames[rng.IntN(len(assetNames))]+strconv.Itoa(b.assets)+".js")
-	e.Object = ""
+	kind := assetKinds[rng.IntN(len(assetKinds))]
+	asset.callPath(rng, e, kind.prefix+strconv.Itoa(b.assets)+kind.suffix)
 	e.Referer = "https://" + Host + b.page
 	if chance(rng, cachedShare) {
 		answer(e, 304)
@@ -109,4 +105,6 @@ func (b *browser) next(at time.Duration) time.Duration {
 	return b.visits.after(at)
 }
 
-var assetNames = [...]string{"chunk-", "vendor-", "image-", "style-", "font-"}
+var assetKinds = [...]struct{ prefix, suffix string }{
+	{"chunk-", ".js"}, {"style-", ".css"}, {"photo-", ".webp"}, {"icon-", ".svg"}, {"font-", ".woff2"},
+}

@@ -23,9 +23,10 @@ type campaign struct {
 	network place  // country and system number of the sources
 	agent   string // user agent
 	ja4     string
-	device  string
-	account string
 	session string
+	account string
+	device  string // with the time of its installation
+	since   time.Duration
 
 	own    []sundew.Entity // what the attacker carries all through, besides its addresses
 	sent   int             // requests so far
@@ -73,7 +74,10 @@ func (c *campaign) request(at time.Duration, e *sundew.Event) time.Duration {
 	e.Client = c.sources[c.sent%len(c.sources)]
 	e.Country, e.ASN = c.network.country, c.network.asn
 	e.UserAgent, e.JA4 = c.agent, c.ja4
-	e.Device, e.Account, e.Session = c.device, c.account, c.session
+	e.Account, e.Session = c.account, c.session
+	if c.device != "" {
+		e.Device, e.DeviceAge = c.device, (at - c.since).Truncate(time.Second)
+	}
 	c.strike(c, e)
 	c.sent++
 
@@ -109,13 +113,20 @@ func (c *campaign) tool() (agent, ja4 string) {
 	return a.agent, a.ja4
 }
 
-// signIn gives the campaign an account of its own, and a device with the app.
+// signIn gives the campaign an account of its own, and a device with the app; the patient have had it for long.
 func (c *campaign) signIn() {
-	c.device = guid(c.rng.Uint64(), c.rng.Uint64())
 	c.account = accountOf(c.rng.Uint64())
 	c.session = hex16(c.rng.Uint64())
-	c.holds(sundew.KindDevice, c.device)
 	c.holds(sundew.KindAccount, c.account)
+	const patience = 30 * 24 * time.Hour
+	c.install(time.Hour + time.Duration((1-c.Intensity)*float64(patience)))
+}
+
+// install gives the campaign a device that was registered some time before it begins.
+func (c *campaign) install(before time.Duration) {
+	c.device = guid(c.rng.Uint64(), c.rng.Uint64())
+	c.since = c.begin - before
+	c.holds(sundew.KindDevice, c.device)
 }
 
 // holds says that the entity is the attacker's alone and on every request.

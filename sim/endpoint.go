@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"time"
 
@@ -11,10 +12,10 @@ import (
 // endpoint is one route of the shop and what answering it takes.
 type endpoint struct {
 	method   string
-	route    string // template
-	status   int    // when all goes well
-	sends    int64  // bytes of the request's body
-	receives float64
+	route    string        // template
+	status   int           // when all goes well
+	sends    int64         // bytes of the request's body
+	receives float64       // bytes of the response's body, median
 	takes    time.Duration // median
 }
 
@@ -38,6 +39,14 @@ var (
 	dispatch  = endpoint{"POST", "/v1/partner/orders", 201, 2_400, 600, 110 * time.Millisecond}
 )
 
+// The web page.
+var (
+	frontPage = endpoint{"GET", "/", 200, 0, 34_000, 70 * time.Millisecond}
+	shopPage  = endpoint{"GET", "/shop/{slug}", 200, 0, 31_000, 65 * time.Millisecond}
+	asset     = endpoint{"GET", "/static/{file}", 200, 0, 21_000, 4 * time.Millisecond}
+	robots    = endpoint{"GET", "/robots.txt", 200, 0, 200, 2 * time.Millisecond}
+)
+
 // Shares of requests that go wrong for everybody.
 const (
 	serverErrorShare = 0.002
@@ -54,18 +63,27 @@ func (ep *endpoint) call(rng *rand.Rand, e *sundew.Event) {
 	e.Duration = time.Duration(spread(rng, float64(ep.takes))).Truncate(precision)
 }
 
-// callObject is call for the object of a route that names one.
-func (ep *endpoint) callObject(rng *rand.Rand, e *sundew.Event, id string) {
+// callPath is call for a route whose template ends in a name.
+func (ep *endpoint) callPath(rng *rand.Rand, e *sundew.Event, name string) {
 	ep.call(rng, e)
 	prefix, _, _ := strings.Cut(ep.route, "{")
-	e.Path = prefix + id
-	e.Object = e.Path[len(prefix):]
+	e.Path = prefix + name
 }
 
-// answer replaces the status of a request that was not served; such an answer is short.
+// callObject is callPath where the name is the id of an object that has an owner or a value.
+func (ep *endpoint) callObject(rng *rand.Rand, e *sundew.Event, id string) {
+	ep.callPath(rng, e, id)
+	e.Object = id
+}
+
+// answer replaces the status of a request that was not served as asked; such an answer is short, and one of "not
+// modified" empty.
 func answer(e *sundew.Event, status int) {
 	e.Status = status
 	e.ResponseBytes = 160
+	if status == http.StatusNotModified {
+		e.ResponseBytes = 0
+	}
 }
 
 // mishap turns a request now and then into one that the server failed to serve.

@@ -11,7 +11,7 @@ import (
 
 // poller is a person's app that asks for notifications on a timer, day and night.
 type poller struct {
-	person
+	app
 	rng *rand.Rand
 }
 
@@ -19,20 +19,12 @@ const pollEvery = 30 * time.Second
 
 func (s *settler) addPoller(number uint32, at place) {
 	rng := newRand(s.config.Seed, forBehaviour, uint64(number))
-	p := &poller{rng: rng, person: person{
-		identity:  identityOf(s.config.Seed, uint64(number)),
-		place:     at,
-		platform:  apps[rng.IntN(len(apps))],
-		session:   hex16(rng.Uint64()),
-		installed: -seconds(rng.ExpFloat64() * meanTenure.Seconds()),
-		attested:  sundew.ProofValid,
-	}}
+	p := &poller{rng: rng, app: s.installApp(rng, number, at)}
 	s.add(number, p, between(rng, 0, pollEvery))
 }
 
 func (p *poller) request(at time.Duration, e *sundew.Event) time.Duration {
-	p.appear(e)
-	e.DeviceAge = (at - p.installed).Truncate(time.Second)
+	p.appear(at, e)
 	inbox.call(p.rng, e)
 	if chance(p.rng, 0.9) {
 		answer(e, 304)
@@ -87,7 +79,10 @@ type crawler struct {
 	sent int
 }
 
-const crawlEvery = 5 * time.Second
+const (
+	crawlEvery  = 5 * time.Second
+	robotsEvery = 700 // requests
+)
 
 func (s *settler) crawlers(first uint32, _ int) (int, []sundew.Entity) {
 	rng := newRand(s.config.Seed, forBehaviour, uint64(first))
@@ -99,13 +94,10 @@ func (c *crawler) request(at time.Duration, e *sundew.Event) time.Duration {
 	e.Client = netip.AddrFrom4([4]byte{192, 0, 2, byte(16 + c.rng.IntN(4))})
 	e.Country, e.ASN = "US", 64505
 	e.UserAgent, e.JA4 = crawlerAgent.agent, crawlerAgent.ja4
-	page := endpoint{"GET", "/shop/{slug}", 200, 0, 34_000, 70 * time.Millisecond}
-	if c.sent%700 == 0 {
-		page.route, page.receives = "/robots.txt", 200
-		page.call(c.rng, e)
+	if c.sent%robotsEvery == 0 {
+		robots.call(c.rng, e)
 	} else {
-		page.callObject(c.rng, e, "item-"+strconv.Itoa(1+c.sent%catalogueSize))
-		e.Object = ""
+		shopPage.callPath(c.rng, e, "item-"+strconv.Itoa(1+c.sent%catalogueSize))
 		gone(c.rng, e)
 	}
 	c.sent++

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"sundew"
@@ -18,14 +19,14 @@ const (
 // configured start, beginning at the first call of now. Events of a tick go out as one batch, or as several where there
 // are many; emit may keep them. Pace returns nil when src is done or ctx ends, and emit's error, wrapped, at once.
 func Pace(ctx context.Context, src *Traffic, speed float64, now func() time.Time, emit func(context.Context, []sundew.Event) error) error {
-	if !(speed > 0) {
-		return fmt.Errorf("sim: speed is %g: it must be above 0", speed)
+	if !(speed > 0) || math.IsInf(speed, 1) {
+		return fmt.Errorf("sim: speed is %g: it must be finite and above 0", speed)
 	}
 	began := now()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for !src.done() {
-		due := time.Duration(float64(now().Sub(began)) * speed)
+		due := seconds(now().Sub(began).Seconds() * speed)
 		if err := emitUntil(ctx, src, due, emit); err != nil {
 			return err
 		}

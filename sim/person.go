@@ -11,32 +11,37 @@ import (
 // person uses the app: it registers once, logs in now and then, and walks from screen to screen.
 type person struct {
 	rhythm
+	app
+	step   step
+	typos  int // failed logins in a row
+	orders int // own orders
+}
+
+// app is what a person's copy of the app shows of itself and of the person.
+type app struct {
 	identity
 	place
 	platform
 	installed time.Duration // after the start of the traffic; below 0 before it
-	session   string
-	step      step
-	typos     int // failed logins in a row
-	orders    int // own orders
+	session   string        // "" while nobody is logged in
 	attested  sundew.Proof
 }
 
 // identity is who somebody is to the shop.
 type identity struct {
-	number   uint64
 	device   string
 	account  string
 	username string // hashed
+	ordersAt uint64 // which orders are the person's
 }
 
 // identityOf returns who the number's person is, to the person and to those who attack it.
 func identityOf(seed, number uint64) identity {
 	return identity{
-		number:   number,
 		device:   guid(derive(seed, forDevice, number), derive(seed, forDevice, ^number)),
 		account:  accountOf(derive(seed, forAccount, number)),
 		username: usernameOf(seed, number),
+		ordersAt: derive(seed, forOrders, number),
 	}
 }
 
@@ -59,20 +64,12 @@ const (
 func (s *settler) addPerson(number uint32, at place) {
 	rng := newRand(s.config.Seed, forBehaviour, uint64(number))
 	p := &person{
-		rhythm:   rhythm{opens: s.arrivals(rng, requestsPerOpen)},
-		identity: identityOf(s.config.Seed, uint64(number)),
-		place:    at,
-		platform: apps[rng.IntN(len(apps))],
-		session:  hex16(rng.Uint64()),
-		step:     opening,
-		orders:   1 + rng.IntN(2*meanOrders),
-		attested: sundew.ProofValid,
-	}
-	if chance(rng, unattestedShare) {
-		p.attested = sundew.ProofMissing
+		rhythm: rhythm{opens: s.arrivals(rng, requestsPerOpen)},
+		app:    s.installApp(rng, number, at),
+		step:   opening,
+		orders: 1 + rng.IntN(2*meanOrders),
 	}
 	first := p.first()
-	p.installed = -seconds(rng.ExpFloat64() * meanTenure.Seconds())
 	if chance(rng, newcomerShare) {
 		p.installed = first
 		p.step = registering
@@ -81,11 +78,26 @@ func (s *settler) addPerson(number uint32, at place) {
 	s.add(number, p, first)
 }
 
+// installApp returns the app of somebody who has had it for a while.
+func (s *settler) installApp(rng *rand.Rand, number uint32, at place) app {
+	a := app{
+		identity:  identityOf(s.config.Seed, uint64(number)),
+		place:     at,
+		platform:  apps[rng.IntN(len(apps))],
+		installed: -seconds(rng.ExpFloat64() * meanTenure.Seconds()),
+		session:   hex16(rng.Uint64()),
+		attested:  sundew.ProofValid,
+	}
+	if chance(rng, unattestedShare) {
+		a.attested = sundew.ProofMissing
+	}
+	return a
+}
+
 // request takes the next step of the walk. What it sends depends on where the person stands, never on the rhythm.
 func (p *person) request(at time.Duration, e *sundew.Event) time.Duration {
 	rng := p.opens.rng
-	p.appear(e)
-	e.DeviceAge = (at - p.installed).Truncate(time.Second)
+	p.appear(at, e)
 	p.step = p.take(rng, e)
 	next, opened := p.rhythm.after(at)
 	if opened && p.step.signedIn() {
@@ -95,14 +107,14 @@ func (p *person) request(at time.Duration, e *sundew.Event) time.Duration {
 }
 
 // appear fills in what the app sends with every request.
-func (p *person) appear(e *sundew.Event) {
-	e.Client, e.Country, e.ASN = p.addr, p.country, p.asn
-	e.UserAgent, e.JA4 = p.agent, p.ja4
-	e.Device = p.device
+func (a *app) appear(at time.Duration, e *sundew.Event) {
+	e.Client, e.Country, e.ASN = a.addr, a.country, a.asn
+	e.UserAgent, e.JA4 = a.agent, a.ja4
+	e.Device, e.DeviceAge = a.device, (at - a.installed).Truncate(time.Second)
 	e.Signature = sundew.ProofValid
-	e.Attestation, e.AttestationProvider = p.attested, p.provider
-	if p.session != "" {
-		e.Session, e.Account = p.session, p.account
+	e.Attestation, e.AttestationProvider = a.attested, a.provider
+	if a.session != "" {
+		e.Session, e.Account = a.session, a.account
 	}
 }
 
@@ -117,7 +129,12 @@ func (p *person) take(rng *rand.Rand, e *sundew.Event) step {
 	case opening:
 		return p.openApp(rng, e)
 	}
-	p.step.send(p, rng, e)
+	if p.step == tracking {
+		order.callObject(rng, e, p.ownOrder(rng))
+		gone(rng, e)
+	} else {
+		p.step.send(rng, e)
+	}
 	mishap(rng, e)
 	return p.step.next(rng)
 }
@@ -153,7 +170,7 @@ func (p *person) logIn(rng *rand.Rand, e *sundew.Event) step {
 
 // ownOrder returns the id of one of the person's orders.
 func (p *person) ownOrder(rng *rand.Rand) string {
-	return orderID(derive(p.number, forOrders, uint64(rng.IntN(p.orders))))
+	return orderID(mix(p.ordersAt + uint64(rng.IntN(p.orders))))
 }
 
 // orderID returns the id of the x'th order, counted from somewhere: ids are eight digits and dense.

@@ -44,8 +44,8 @@ func settle(c *Config, add func(number uint32, c client, first time.Duration)) p
 	homes := c.Clients - offices - carriers - web - pollers
 
 	s.settle("app-home", "people with the app at home, a household of up to three behind one address or IPv6 network", homes, s.home)
-	s.settle("app-carrier", "people with the app on a carrier's network, 5 to 50 behind each of its shared addresses", carriers, s.group)
-	s.settle("app-office", "people with the app at work, 5 to 50 behind the address of their office", offices, s.group)
+	s.settle("app-carrier", "people with the app on a carrier's network, up to 50 behind each of its shared addresses", carriers, s.group)
+	s.settle("app-office", "people with the app at work, up to 50 behind the address of their office", offices, s.group)
 	s.settle("web", "people with a browser: page loads of 20 to 60 requests within seconds", web, s.browsers)
 	s.settle("app-poller", "people whose app asks for notifications every 30 seconds", pollers, s.pollers)
 	s.out.people = s.next()
@@ -70,7 +70,7 @@ func (s *settler) next() uint32 { return s.out.size() }
 
 func (s *settler) home(first uint32, atMost int) (int, []sundew.Entity) {
 	n := min(atMost, 1+s.rng.IntN(householdMax))
-	return n, s.household(first, n, func(number uint32, at place) { s.addPerson(number, at) })
+	return n, s.household(first, n, s.addPerson)
 }
 
 func (s *settler) browsers(first uint32, atMost int) (int, []sundew.Entity) {
@@ -96,10 +96,10 @@ func (s *settler) household(first uint32, n int, move func(number uint32, at pla
 		}
 		move(first+uint32(i), place{addr, providers[isp].country, providers[isp].asn})
 	}
-	return shared(isV4, n, addr)
+	return shared(n, addr)
 }
 
-// group settles 5 to 50 people behind one IPv4 address.
+// group settles 5 to 50 people, or as many as are left, behind one address.
 func (s *settler) group(first uint32, atMost int) (int, []sundew.Entity) {
 	n := min(atMost, groupMin+s.rng.IntN(groupMax-groupMin+1))
 	isp := s.rng.IntN(len(providers))
@@ -111,14 +111,19 @@ func (s *settler) group(first uint32, atMost int) (int, []sundew.Entity) {
 	for i := range n {
 		s.addPerson(first+uint32(i), place{addr, providers[isp].country, providers[isp].asn})
 	}
-	return n, shared(true, n, addr)
+	return n, shared(n, addr)
 }
 
-func shared(oneAddress bool, n int, addr netip.Addr) []sundew.Entity {
-	if !oneAddress || n < 2 {
+// shared names what n people have in common: an IPv4 address, or the network of their IPv6 addresses.
+func shared(n int, addr netip.Addr) []sundew.Entity {
+	switch prefixes, _ := sundew.Prefixes(addr); {
+	case n < 2:
 		return nil
+	case addr.Is4():
+		return []sundew.Entity{{Kind: sundew.KindIP, Key: addr.String()}}
+	default:
+		return []sundew.Entity{{Kind: sundew.KindPrefix, Key: prefixes[0].String()}}
 	}
-	return []sundew.Entity{{Kind: sundew.KindIP, Key: addr.String()}}
 }
 
 // share returns how busy a person is, as a multiple of the mean.

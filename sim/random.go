@@ -74,11 +74,14 @@ func gamma(rng *rand.Rand, shape, mean float64) float64 {
 
 // negativeBinomial returns a draw with the given size and mean: a Poisson count whose rate is Gamma(size, mean).
 func negativeBinomial(rng *rand.Rand, size, mean float64) int {
-	rate := gamma(rng, size, mean)
-	if rate <= 0 {
+	return poisson(rng, gamma(rng, size, mean))
+}
+
+func poisson(rng *rand.Rand, mean float64) int {
+	if mean <= 0 {
 		return 0
 	}
-	return int(distuv.Poisson{Lambda: rate, Src: rng}.Rand())
+	return int(distuv.Poisson{Lambda: mean, Src: rng}.Rand())
 }
 
 // spread returns a positive value around the median, within a factor of two of it for three draws in four.

@@ -62,9 +62,13 @@ type rhythm struct {
 	left      int // requests left in the minute
 }
 
-// first returns the time of the first request.
+// first returns the time of the first request. The traffic begins in the middle of some sessions: as many as are open at
+// a moment on average, of which each goes on as if it had just begun, since their law has no memory.
 func (r *rhythm) first() time.Duration {
 	r.next = r.opens.after(0)
+	r.minuteEnd = between(r.opens.rng, 0, time.Minute)
+	r.open = poisson(r.opens.rng, r.opens.perSecond*60*r.opens.factor(0)/sessionEnds)
+	r.left = r.requests(r.minuteEnd.Minutes())
 	at, _ := r.after(0)
 	return at
 }
@@ -75,21 +79,30 @@ func (r *rhythm) after(at time.Duration) (due time.Duration, opened bool) {
 	for r.left == 0 {
 		at = r.minuteEnd
 		if r.closeSome(); r.open == 0 {
-			at, opened = r.next, true
-			if at == never {
+			if r.next == never {
 				return never, true
 			}
+			at, opened = max(at, r.next), true
 		}
 		for r.next <= at {
 			r.open++
 			r.next = r.opens.after(r.next)
 		}
 		r.minuteEnd = at + time.Minute
-		r.left = negativeBinomial(r.opens.rng, minuteSize*float64(r.open), minuteMean*float64(r.open))
+		r.left = r.requests(1)
 	}
 	due = at + r.gap(r.minuteEnd-at)
 	r.left--
 	return due, opened
+}
+
+// requests draws how many requests the open sessions send in a part of a minute.
+func (r *rhythm) requests(part float64) int {
+	sessions := float64(r.open) * part
+	if sessions == 0 {
+		return 0
+	}
+	return negativeBinomial(r.opens.rng, minuteSize*sessions, minuteMean*sessions)
 }
 
 // closeSome ends each open session with the chance that the law gives it.

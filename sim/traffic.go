@@ -40,7 +40,7 @@ func New(c Config) (*Traffic, error) {
 		t.methods = append(t.methods, m)
 	}
 	t.schedule = newSchedule(t.methods, c.Duration)
-	t.addresses = planAddresses(t.methods)
+	t.addresses = planAddresses(c.Seed, t.methods)
 	t.population = settle(&t.config, func(number uint32, c client, first time.Duration) {
 		if first < t.config.Duration {
 			t.queue.add(turn{first, number, c})

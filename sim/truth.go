@@ -34,7 +34,7 @@ type Segment struct {
 	Name     string `json:"name"`
 	Sentence string `json:"sentence"`
 	Clients  int    `json:"clients"`
-	// Shared are the addresses behind which several of these clients sit: acting on one of them hits all.
+	// Shared are the addresses and home networks in which several of these clients sit: acting on one of them hits all.
 	Shared []sundew.Entity `json:"shared"`
 }
 

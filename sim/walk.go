@@ -60,8 +60,8 @@ func (s step) next(rng *rand.Rand) step {
 	return browsing
 }
 
-// send fills in the request of a step that needs a session.
-func (s step) send(p *person, rng *rand.Rand, e *sundew.Event) {
+// send fills in the request of a step that needs a session, but for tracking, which needs to know whose order.
+func (s step) send(rng *rand.Rand, e *sundew.Event) {
 	switch s {
 	case listing:
 		products.call(rng, e)
@@ -80,9 +80,6 @@ func (s step) send(p *person, rng *rand.Rand, e *sundew.Event) {
 		checkout.call(rng, e)
 	case reviewing:
 		orders.call(rng, e)
-	case tracking:
-		order.callObject(rng, e, p.ownOrder(rng))
-		gone(rng, e)
 	case managing:
 		profile.call(rng, e)
 	default:
