@@ -58,15 +58,16 @@ type server struct {
 	log    *slog.Logger
 	out    terminal
 
-	registry   *prometheus.Registry
-	set        *rules.Set
-	store      *store.DuckDB
-	buffer     *store.Buffer
-	producer   *ingest.Producer
-	changes    *edge.Log
-	partitions int
-	tasks      []*task
-	close      []func()
+	registry     *prometheus.Registry
+	set          *rules.Set
+	store        *store.DuckDB
+	buffer       *store.Buffer
+	producer     *ingest.Producer
+	topicMetrics *ingest.Metrics
+	changes      *edge.Log
+	partitions   int
+	tasks        []*task
+	close        []func()
 }
 
 // run starts the parts in the order in which lines flow, backwards, and stops them in the order in which lines flow, so
@@ -137,7 +138,8 @@ func (s *server) open(ctx context.Context) (err error) {
 	if c.Store.Path == "" {
 		c.Store.Path = filepath.Join(c.DataDir, "store.duckdb")
 	}
-	if s.store, err = store.OpenDuckDB(ctx, c.Store, s.registry, s.log); err != nil {
+	c.Store.Metrics = s.registry
+	if s.store, err = store.OpenDuckDB(ctx, c.Store, s.log); err != nil {
 		return err
 	}
 	s.closing(func() { logError(s.log, "store did not close cleanly", s.store.Close()) })
@@ -158,8 +160,11 @@ func (s *server) open(ctx context.Context) (err error) {
 	if s.partitions, err = ingest.Partitions(ctx, c.Kafka, ingest.TopicRequests); err != nil {
 		return err
 	}
-	s.producer = ingest.NewProducer(c.Kafka, ingest.DefaultProducerOptions(), s.registry, s.log)
-	s.buffer = store.NewBuffer(s.store, scoreBuffer, s.registry, s.log)
+	if s.producer, err = ingest.NewProducer(c.Kafka, ingest.ProducerOptions{Logger: s.log, Registerer: s.registry}); err != nil {
+		return err
+	}
+	s.topicMetrics = ingest.NewMetrics(s.registry)
+	s.buffer = store.NewBuffer(s.store, scoreBuffer, s.registry)
 	s.changes = edge.NewLog(edge.LogConfig{Allow: s.set.AllowList(time.Now())}, s.registry)
 	return nil
 }
@@ -183,7 +188,9 @@ func (s *server) followers(caughtUp chan<- struct{}) map[string]func(context.Con
 			})
 		},
 		"dead letters": func(ctx context.Context) error {
-			return ingest.FollowDeadLetters(ctx, s.config.Kafka, s.log, s.store.RecordDeadLetters)
+			return ingest.FollowDeadLetters(ctx, s.config.Kafka, s.log, nil, func(ctx context.Context, _ sundew.Position, letters []sundew.DeadLetter) error {
+				return s.store.RecordDeadLetters(ctx, letters)
+			})
 		},
 	}
 	for p := range s.partitions {

@@ -117,8 +117,5 @@ func (s *server) status() []dashboards.StatusItem {
 		items = append(items, item)
 	}
 	items = append(items, dashboards.StatusItem{Name: "blocklist", State: "ok", Detail: fmt.Sprintf("%d decisions in force", s.changes.Active())})
-	if dropped := s.buffer.Dropped(); dropped > 0 {
-		items = append(items, dashboards.StatusItem{Name: "score history", State: "warn", Detail: fmt.Sprintf("%d batches of scores were not stored: the store is slow", dropped)})
-	}
 	return items
 }

@@ -61,7 +61,7 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 		return nil, err
 	}
 	s.log.Info("scoring resumes", "partition", partition, "offset", next, "snapshot", found, "entities", scorer.Entities())
-	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log, Registerer: s.registry})
+	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log, Metrics: s.topicMetrics})
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 		Policy:     policy,
 		Rejecter:   ingest.NewDeadLetterPublisher(s.producer),
 		Publisher:  ingest.NewDecisionPublisher(s.producer),
-		Recorder:   s.buffer,
+		Recorder:   scoreHistory{s.buffer, s.config.Store.MinPoints},
 		Checkpoint: snapshots,
 		Observe: func(b sundew.Batch, scores []sundew.Score, ds []sundew.Decision) {
 			t.entities.Store(int64(scorer.Entities()))
@@ -103,4 +103,24 @@ func newPipelineMetrics(reg prometheus.Registerer) func(sundew.Batch, []sundew.S
 			eventTime.Set(float64(b.Events[n-1].Time.UnixMilli()) / 1000)
 		}
 	}
+}
+
+// scoreHistory hands on the scores that are worth keeping. Events and decisions reach the store from their topics, which
+// nothing drops.
+type scoreHistory struct {
+	next      sundew.Recorder
+	minPoints float64
+}
+
+func (h scoreHistory) Record(ctx context.Context, _ sundew.Batch, scores []sundew.Score, _ []sundew.Decision) error {
+	var kept []sundew.Score
+	for i := range scores {
+		if scores[i].Points >= h.minPoints {
+			kept = append(kept, scores[i])
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return h.next.Record(ctx, sundew.Batch{}, kept, nil)
 }
