@@ -52,7 +52,7 @@ edge:
   proxy:
     upstream: http://upstream:8080
   logs:
-    url: http://sundew:8080/ingest/v1/logs
+    url: http://sundew:8080
     token: $ingest_token
     gateway: edge-1
 YAML
