@@ -7,8 +7,6 @@ TESTFLAGS ?=
 # The linter is pinned here and not in go.mod, which would grow by its two hundred modules.
 GOLANGCI ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -21,7 +19,7 @@ run: ## everything in one process, with simulated traffic under attack
 
 .PHONY: build
 build: ## bin/sundew
-	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/sundew ./cmd/sundew
+	$(GO) build -trimpath -o bin/sundew ./cmd/sundew
 
 .PHONY: test
 test: ## all tests that need no other program; others say what they miss

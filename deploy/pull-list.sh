@@ -6,8 +6,8 @@ usage() {
   cat >&2 <<USAGE
 usage: pull-list.sh [--header-file F] [--every S] [--keep S] [--max-bytes N] URL FILE [COMMAND ARGUMENT...]
 
-Fetches URL, a snapshot such as http://127.0.0.1:8080/feed/v1/snapshot.nginx, and puts it in FILE in one step if it
-changed and holds nothing but list lines. Then runs COMMAND, which tells the proxy; if COMMAND ends with an error, the
+Fetches URL, a snapshot such as http://127.0.0.1:8080/feed/v1/snapshot.nginx for those to delay, or the same with
+?actions=block for those to refuse, and puts it in FILE in one step if it changed and holds nothing but list lines. Then runs COMMAND, which tells the proxy; if COMMAND ends with an error, the
 list before is put back. FILE is created, empty, before the first try, because proxies refuse to start without it.
 
   --header-file F  send the HTTP headers in F, one a line: the place for the edge's key
@@ -23,10 +23,10 @@ say() { printf 'pull-list.sh: %s\n' "$1" >&2; }
 
 number() { [[ $1 =~ ^[0-9]{1,9}$ ]]; }
 
-# Only addresses or networks with a number reach a proxy's configuration. A line that is neither makes the whole list
-# suspect: it could be another page, or an attempt to write directives.
+# Only addresses or networks, each with a delay or an action, reach a proxy's configuration. Any other line makes the
+# whole list suspect: it could be another page, or an attempt to write directives.
 well_formed() {
-  ! grep -qvE '^([0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})? [0-9]{1,9};?)?$' "$1"
+  ! grep -qvE '^([0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})? ([0-9]{1,9}|challenge|block);?)?$' "$1"
 }
 
 # Gives FILE the content of the file named, and takes it back if the proxy does not accept it.

@@ -138,7 +138,7 @@ CONF
 check_nginx() {
   local dir=$work/nginx
   local reload=(sh -c "nginx -t -q -p $dir -c nginx.conf && nginx -p $dir -c nginx.conf -s reload")
-  publish nginx-block '203.0.113.0/24 0;' '127.0.9.4 0;'
+  publish nginx-block '203.0.113.0/24 block;' '127.0.9.4 block;'
   publish nginx-tarpit '127.0.9.1 2000;' '2001:db8::/64 500;' '127.0.9.3 700;'
   pull nginx-block "$dir/sundew/block.list"
   pull nginx-tarpit "$dir/sundew/tarpit.list"
@@ -155,7 +155,7 @@ check_nginx() {
   expect 'nginx: and waits within it' 200 300 1500 "$edge" 127.0.9.3
   expect 'nginx: a blocked client is refused' 403 0 400 "$edge" 127.0.9.4
 
-  publish nginx-block '203.0.113.0/24 0;'
+  publish nginx-block '203.0.113.0/24 block;'
   pull nginx-block "$dir/sundew/block.list" "${reload[@]}"
   await 'nginx: a client that left the list passes' sh -c "curl -sf --interface 127.0.9.4 http://127.0.0.1:$edge/"
   ok 'nginx: a client that left the list passes'
@@ -177,7 +177,7 @@ check_haproxy() {
   mkdir -p "$dir"
   cp "$deploy"/haproxy/* "$dir/"
   sed -i "s#bind :8000#bind 127.0.0.1:$proxy#; s#127.0.0.1:9080#127.0.0.1:$api#" "$dir/haproxy.cfg"
-  publish haproxy-block '203.0.113.0/24 0' '127.0.9.4 0'
+  publish haproxy-block '203.0.113.0/24 block' '127.0.9.4 block'
   publish haproxy-tarpit '127.0.9.1 2000' '2001:db8::/64 500' '127.0.9.3 600'
   pull haproxy-block "$dir/sundew-block.map"
   pull haproxy-tarpit "$dir/sundew-tarpit.map"
@@ -203,7 +203,7 @@ check_haproxy() {
   [[ $full == 3 ]] || fail "haproxy: of 6 requests at once $full are turned away, want 3: $(cat "$work"/crowd-*)"
   ok 'haproxy: a client cannot take more than its places'
 
-  publish haproxy-block '203.0.113.0/24 0'
+  publish haproxy-block '203.0.113.0/24 block'
   pull haproxy-block "$dir/sundew-block.map" sh -c "haproxy -c -q -f $dir/haproxy.cfg && kill -USR2 $master"
   await 'haproxy: a client that left the list passes' sh -c "curl -sf --interface 127.0.9.4 http://127.0.0.1:$proxy/"
   ok 'haproxy: a client that left the list passes'
