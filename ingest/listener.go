@@ -53,10 +53,10 @@ func (c ListenerConfig) Validate() error {
 
 // Headers with which a gateway stamps lines that carry no stamp of their own.
 const (
-	headerGateway  = "Sundew-Gateway"
-	headerEpoch    = "Sundew-Epoch"
-	headerSequence = "Sundew-Sequence" // of the first line; it rises by one per line, whatever the line holds
-	headerFormatIs = "Sundew-Format"   // the same as the query's format
+	headerGateway    = "Sundew-Gateway"
+	headerEpoch      = "Sundew-Epoch"
+	headerSequence   = "Sundew-Sequence" // of the first line; it rises by one per line, whatever the line holds
+	headerBodyFormat = "Sundew-Format"   // the same as the query's format
 )
 
 // listener takes log lines over HTTP.
@@ -231,7 +231,7 @@ func (l *listener) format(r *http.Request) string {
 	if name := r.URL.Query().Get("format"); name != "" {
 		return name
 	}
-	if name := r.Header.Get(headerFormatIs); name != "" {
+	if name := r.Header.Get(headerBodyFormat); name != "" {
 		return name
 	}
 	return l.config.Format

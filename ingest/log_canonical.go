@@ -30,12 +30,12 @@ const maxHints = 64
 // unknown keys; null and, behind an alias, "-" say nothing. Of an array the first scalar is the value of a known key.
 type canonicalJSON struct {
 	texts
-	path    []byte // key of the value in hand
-	key     []byte // a key with escapes, resolved
-	value   []byte // a value with escapes, resolved
-	hints   []hint // fields in the order of the line before
-	seen    int    // keys of this line
-	ranks   [numSlots]uint8
+	path  []byte // key of the value in hand
+	key   []byte // a key with escapes, resolved
+	value []byte // a value with escapes, resolved
+	hints []hint // fields in the order of the line before
+	seen  int    // keys of this line
+	ranks [numSlots]uint8
 
 	badTime    []byte // the timestamp that could not be read, for the error
 	badAddress []byte // the client address, likewise
@@ -255,7 +255,7 @@ func (d *canonicalJSON) attribute(e *sundew.Event, key, value []byte) {
 
 // finish settles what needs the whole line and checks what every event has.
 func (d *canonicalJSON) finish(e *sundew.Event) error {
-	if len(d.duration) > 0 && d.ranks[slotDuration] == 0 {
+	if len(d.duration) > 0 && d.ranks[slotDuration] <= vague {
 		d.settleDuration(e)
 	}
 	switch {

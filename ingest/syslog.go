@@ -9,7 +9,7 @@ import (
 const maxTag = 64
 
 // stripSyslog returns the message behind a syslog header: RFC 5424, RFC 3164, and what rsyslog and journald write into
-// files, which lacks the priority and may have a full date. ok is false, and the line returned as it is, where there is
+// files, which lacks the priority and may have a full date; also what container runtimes write. ok is false, and the line returned as it is, where there is
 // no such header. It looks at the first bytes before all else, because most lines have none.
 func stripSyslog(line []byte) (message []byte, ok bool) {
 	rest := line
@@ -29,6 +29,9 @@ func stripSyslog(line []byte) (message []byte, ok bool) {
 	rest, ok = stripDate(rest)
 	if !ok {
 		return line, false
+	}
+	if message, ok := bytes.CutPrefix(rest, []byte("stdout F ")); ok { // a container's log file (CRI)
+		return message, true
 	}
 	if message, ok := stripTag(rest); ok { // without a host name, as nginx's option nohostname sends it
 		return message, true

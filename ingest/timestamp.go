@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"time"
@@ -155,17 +156,13 @@ func parseEpoch(b []byte) (time.Time, bool) {
 	return inRange(t)
 }
 
-// fractionOf returns the part from the decimal point on, "0" where there is none.
+// fractionOf returns the part from the decimal point on, "0" where there is none or an exponent moves it.
 func fractionOf(b []byte) []byte {
-	for i, c := range b {
-		if c == '.' {
-			return b[i:]
-		}
-		if c == 'e' || c == 'E' {
-			break
-		}
+	point := bytes.IndexByte(b, '.')
+	if point < 0 || bytes.ContainsAny(b, "eE") {
+		return []byte("0")
 	}
-	return []byte("0")
+	return b[point:]
 }
 
 // parseDecimal returns floor(b * unit) for a decimal number that is not negative, exactly; unit is a power of ten up to
