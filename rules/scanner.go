@@ -159,7 +159,7 @@ func (s *scanner) scan(text string, bits []uint64) {
 // Bounds on the literals of one pattern.
 const (
 	maxExact   = 128 // strings that a part may stand for before it counts as unknown
-	maxLiteral = 16  // bytes
+	maxLiteral = 8   // bytes: more would make the automaton larger, not the filter better
 )
 
 // neededLiterals returns strings of which every text that the pattern matches holds at least one, up to ASCII case, and
@@ -221,7 +221,7 @@ func classLiterals(ranges []rune) literals {
 		for r := ranges[i]; r <= ranges[i+1]; r++ {
 			if r >= utf8.RuneSelf {
 				// The folded forms of k and s are the only ones beyond ASCII; texts that hold them skip the filter.
-				if r == 'ſ' || r == 'K' {
+				if r == '\u017f' || r == '\u212a' {
 					continue
 				}
 				return literals{}
@@ -243,6 +243,14 @@ func concatLiterals(parts []*syntax.Regexp) literals {
 	var best []string
 	for _, part := range parts {
 		p := literalsOf(part)
+		if part.Op == syntax.OpPlus {
+			// What comes before meets the first repetition, what comes after the last.
+			if once := literalsOf(part.Sub[0]).exact; once != nil && len(run)*len(once) <= maxExact {
+				best = rarest(best, product(run, once))
+				run, whole = once, false
+				continue
+			}
+		}
 		if p.exact != nil && len(run)*len(p.exact) <= maxExact {
 			run = product(run, p.exact)
 			continue
@@ -331,7 +339,7 @@ func frequency(all []string) float64 {
 			case c == '/' || c == '.' || c == '-' || c == '_' || c == '=' || c == ' ':
 				p /= 15
 			default:
-				p /= 500
+				p /= 2000
 			}
 		}
 		sum += p
