@@ -32,11 +32,20 @@ type condition struct {
 	text    string
 	program cel.Program
 	ast     *ast.AST
+	fast    test   // the same as a closure; nil for an unusual shape
 	cost    uint64 // upper estimate, in CEL's units
 }
 
 // holds evaluates the condition. An error, such as a division by zero, is one of the rule, not of the request.
 func (c *condition) holds(v *view) (bool, error) {
+	if c.fast != nil {
+		return c.fast(v), nil
+	}
+	return c.interpret(v)
+}
+
+// interpret runs the CEL program.
+func (c *condition) interpret(v *view) (bool, error) {
 	out, _, err := c.program.Eval(v)
 	if err != nil {
 		return false, err

@@ -190,6 +190,14 @@ func (f *file) readAction(n *yaml.Node, r *rule) {
 	)
 }
 
+// close makes closures of the rule's conditions where their shape allows it.
+func (r *rule) close(s *scanner) {
+	for _, c := range append([]*condition{r.when}, r.unless...) {
+		closer := closer{c.ast, r.vars, r.params, s}
+		c.fast = closer.test(c.ast.Expr())
+	}
+}
+
 // exemptBy returns the text of the first exemption that holds.
 func (r *rule) exemptBy(v *view) (text string, err error) {
 	for _, u := range r.unless {

@@ -18,6 +18,7 @@ type Set struct {
 
 	running [sundew.NumKinds][]*rule // active and shadow rules of a kind, by id
 	policy  [sundew.NumKinds]*policy
+	scanner scanner // of the patterns of all rules
 }
 
 // arrange orders what the files gave and builds the indexes.
@@ -26,10 +27,12 @@ func (s *Set) arrange() {
 	slices.SortFunc(s.policies, func(a, b *policy) int { return cmp.Compare(a.ID, b.ID) })
 	for i, r := range s.rules {
 		r.order = i
+		r.close(&s.scanner)
 		if r.runs() {
 			s.running[r.kind] = append(s.running[r.kind], r)
 		}
 	}
+	s.scanner.build()
 	for _, p := range s.policies {
 		s.policy[p.kind] = p
 	}

@@ -24,15 +24,25 @@ type view struct {
 	standIn sundew.Score
 	noEvent sundew.Event
 
-	event   *sundew.Event // that decoded holds texts of
-	decoded [4]struct{ raw, plain string }
-	next    int
+	event   *sundew.Event // that the next two hold texts of
+	decoded [6]struct{ raw, plain string }
+	scanned [8]scanned
+	scanner *scanner
+}
+
+// scanned is which patterns may match a text.
+type scanned struct {
+	text string
+	bits []uint64
 }
 
 var _ cel.Activation = (*view)(nil)
 
 func newView(set *Set) *view {
-	v := &view{lists: make(map[string]*boundList, len(set.lists))}
+	v := &view{lists: make(map[string]*boundList, len(set.lists)), scanner: &set.scanner}
+	for i := range v.scanned {
+		v.scanned[i].bits = make([]uint64, set.scanner.words())
+	}
 	for _, l := range set.lists {
 		v.lists["lists."+l.ID] = &boundList{list: l, view: v}
 	}
@@ -47,9 +57,13 @@ func (v *view) look(s *sundew.Score) {
 		v.standIn.Event = &v.noEvent
 		v.score, s = &v.standIn, &v.standIn
 	}
-	if v.event != s.Event {
-		v.event = s.Event
-		v.decoded = [4]struct{ raw, plain string }{}
+	if v.event == s.Event && s.Event != &v.noEvent {
+		return
+	}
+	v.event = s.Event
+	v.decoded = [6]struct{ raw, plain string }{}
+	for i := range v.scanned {
+		v.scanned[i].text = ""
 	}
 }
 
@@ -81,18 +95,39 @@ func (v *view) ResolveName(name string) (any, bool) {
 // Parent returns nil: there is one scope.
 func (v *view) Parent() cel.Activation { return nil }
 
-// decode is decodeText, remembered for the last few texts of a request: most rules ask for the same two.
+// decode is decodeText, remembered as long as the request stays the same: most rules ask for the same two texts.
 func (v *view) decode(text string) string {
+	if text == "" {
+		return ""
+	}
 	for i := range v.decoded {
-		if v.decoded[i].raw == text && text != "" {
-			return v.decoded[i].plain
+		switch slot := &v.decoded[i]; slot.raw {
+		case text:
+			return slot.plain
+		case "":
+			slot.raw, slot.plain = text, decodeText(text)
+			return slot.plain
 		}
 	}
-	plain := decodeText(text)
-	slot := &v.decoded[v.next%len(v.decoded)]
-	v.next++
-	slot.raw, slot.plain = text, plain
-	return plain
+	return decodeText(text)
+}
+
+// mayMatch says whether a pattern of the set can match a text at all.
+func (v *view) mayMatch(pattern int, text string) bool {
+	if text == "" {
+		return true
+	}
+	for i := range v.scanned {
+		slot := &v.scanned[i]
+		if slot.text == "" {
+			slot.text = text
+			v.scanner.scan(text, slot.bits)
+		}
+		if slot.text == text {
+			return slot.bits[pattern/64]&(1<<(pattern%64)) != 0
+		}
+	}
+	return true
 }
 
 // evidenceMap is the nats of each channel; a channel without evidence has 0.
