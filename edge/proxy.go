@@ -94,11 +94,24 @@ func NewProxy(c ProxyConfig, t *Table, reg prometheus.Registerer, logger *slog.L
 			r.Out.Host = r.In.Host
 			p.setForwarded(r)
 		},
+		Transport:     newTransport(),
+		BufferPool:    new(bufferPool),
 		FlushInterval: -1,
 		ErrorLog:      slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 		ErrorHandler:  p.upstreamFailed,
 	}
 	return p, nil
+}
+
+// newTransport keeps enough connections to one upstream, takes the way that is configured and no proxy from the
+// environment, and leaves encodings to the client and the upstream.
+func newTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy = nil
+	t.MaxIdleConns = 0
+	t.MaxIdleConnsPerHost = 256
+	t.DisableCompression = true
+	return t
 }
 
 // setForwarded hands X-Forwarded-For on only if the peer may write it, and adds the peer.
@@ -128,7 +141,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := p.eventOf(r, start)
 	observed := &observedResponse{ResponseWriter: w}
 	defer func() {
-		e.Status, e.ResponseBytes = observed.status, observed.bytes
+		e.Status, e.ResponseBytes = observed.status, observed.size()
 		e.Duration = time.Since(start)
 		p.ship(e)
 	}()

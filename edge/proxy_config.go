@@ -11,12 +11,12 @@ type ProxyConfig struct {
 	Upstream       string   `yaml:"upstream"`        // such as http://127.0.0.1:9000
 	TrustedProxies []string `yaml:"trusted_proxies"` // addresses and networks whose X-Forwarded-For is believed
 
-	// The headers that say who asks. An empty one is not read. Clients can write whatever they like into headers: name one
-	// for accounts only if something in front of this proxy sets it. The header for API keys must hold an identifier, not
-	// the secret, because it goes into the log.
-	DeviceHeader  string `yaml:"device_header"`
-	AccountHeader string `yaml:"account_header"`
-	APIKeyHeader  string `yaml:"api_key_header"`
+	// The headers that say who asks. Clients can write whatever they like into headers: name one for accounts only if
+	// something in front of this proxy sets it. The header for API keys must hold an identifier, not the secret, because
+	// it goes into the log.
+	DeviceHeader  string `yaml:"device_header"`  // empty: X-Device-Guid
+	AccountHeader string `yaml:"account_header"` // empty: not read
+	APIKeyHeader  string `yaml:"api_key_header"` // empty: not read
 
 	Caps       Caps          `yaml:"caps"`
 	MaxDelay   time.Duration `yaml:"max_delay"`   // the longest that a request is held

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 // An observedResponse notes what a request was answered. The methods that it lacks are found through Unwrap.
@@ -33,6 +34,28 @@ func (o *observedResponse) Write(p []byte) (int, error) {
 	o.bytes += int64(n)
 	return n, err
 }
+
+// size is the length of the body, -1 where the connection was handed over.
+func (o *observedResponse) size() int64 {
+	if o.status == http.StatusSwitchingProtocols {
+		return -1
+	}
+	return o.bytes
+}
+
+// A bufferPool lends the reverse proxy what it copies bodies with.
+type bufferPool struct{ pool sync.Pool }
+
+// Get returns a buffer of 32 KiB.
+func (b *bufferPool) Get() []byte {
+	if buffer, ok := b.pool.Get().(*[]byte); ok {
+		return *buffer
+	}
+	return make([]byte, 32<<10)
+}
+
+// Put takes a buffer back.
+func (b *bufferPool) Put(buffer []byte) { b.pool.Put(&buffer) }
 
 // hostOf returns the lower-case name of a Host header without its port.
 func hostOf(host string) string {
