@@ -1,7 +1,7 @@
 package edge
 
 import (
-	"container/list"
+	linked "container/list"
 	"maps"
 	"sync"
 	"time"
@@ -60,8 +60,8 @@ func (p poller) ignores(t target, again bool, now time.Time) bool {
 // pollers remembers the place of each client.
 type pollers struct {
 	mu    sync.Mutex
-	all   map[pollerID]*list.Element // of *polling
-	order list.List                  // the client that polled last is in front
+	all   map[pollerID]*linked.Element // of *polling
+	order linked.List                  // the client that polled last is in front
 }
 
 type polling struct {
@@ -73,7 +73,7 @@ type polling struct {
 	before     string // of the poll before it
 }
 
-func newPollers() *pollers { return &pollers{all: make(map[pollerID]*list.Element)} }
+func newPollers() *pollers { return &pollers{all: make(map[pollerID]*linked.Element)} }
 
 // arrive returns the client's state and a number to hand to leave. shared is true when the polls look like two clients
 // taking turns: another user agent, or a connection that comes back after another.

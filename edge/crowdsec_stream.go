@@ -1,7 +1,10 @@
 package edge
 
 import (
+	"cmp"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"sundew"
@@ -41,60 +44,65 @@ type delta struct {
 	now   time.Time
 	state poller
 
-	gone    map[target]*sundew.Decision // to be deleted
-	cleared map[sundew.Entity]bool               // whose values gone has
+	gone    targets[*sundew.Decision] // to be deleted
+	touched targets[bool]             // to be announced if something stands there; whether the client may know it already
+	cleared map[sundew.Entity]bool    // entities of gone
 	news    []byte
 	deleted []byte
 }
 
-func (c *crowdsec) newDelta(p poller, q query, key Key, now time.Time) *delta {
-	return &delta{
-		crowdsec: c, query: q, key: key, now: now, state: p.begin(now),
-		gone: make(map[target]*sundew.Decision), cleared: make(map[sundew.Entity]bool),
+// targets is a map that remembers the order in which its keys came. The zero value is empty and ready.
+type targets[V any] struct {
+	of    map[target]V
+	order []target
+}
+
+func (m *targets[V]) set(t target, v V) {
+	if m.of == nil {
+		m.of = make(map[target]V)
 	}
+	if _, known := m.of[t]; !known {
+		m.order = append(m.order, t)
+	}
+	m.of[t] = v
+}
+
+func (c *crowdsec) newDelta(p poller, q query, key Key, now time.Time) *delta {
+	return &delta{crowdsec: c, query: q, key: key, now: now, state: p.begin(now), cleared: make(map[sundew.Entity]bool)}
 }
 
 // everything lists all that stands. Deletions are those that a client which already has a list could not know of:
 // decisions that ended before their expiry.
 func (d *delta) everything() {
 	standing := d.log.list()
-	seen := make(map[target]*sundew.Decision, len(standing.items))
-	order := make([]target, 0, len(standing.items))
+	var longest targets[*sundew.Decision]
 	for _, it := range standing.items {
-		t, ok := d.tells(&it.decision)
-		if !ok || !it.decision.InForce(d.now) {
-			continue
-		}
-		if d.query.everyone {
+		t, ok := d.tellsCounted(&it.decision)
+		switch known := longest.of[t]; {
+		case !ok || !it.decision.InForce(d.now):
+		case d.query.everyone:
 			d.announce(t, &it.decision)
-			continue
-		}
-		longest, known := seen[t]
-		if !known {
-			order = append(order, t)
-		}
-		if !known || it.decision.Expires.After(longest.Expires) {
-			seen[t] = &it.decision
+		case known == nil || it.decision.Expires.After(known.Expires):
+			longest.set(t, &it.decision)
 		}
 	}
-	for _, t := range order {
-		d.announce(t, seen[t])
+	for _, t := range longest.order {
+		d.announce(t, longest.of[t])
 	}
 	d.deleteEarlyEnded()
-	d.state.placed, d.state.seq, d.state.listed = true, standing.cursor.Seq, d.now
-	clear(d.state.announced)
-	clear(d.state.owed)
+	d.state = poller{placed: true, seq: standing.cursor.Seq, listed: d.now}
 }
 
 func (d *delta) deleteEarlyEnded() {
 	raw, _, _, _ := d.log.delta(d.log.oldest())
 	for _, c := range lastOfEach(raw) {
-		t, ok := d.tells(&c.item.decision)
-		if !ok || c.op != sundew.OpDelete || !c.item.decision.InForce(d.now) || d.gone[t] != nil || d.standsAt(t.entity) {
+		decision := &c.item.decision
+		t, ok := d.tells(decision)
+		if !ok || c.op != sundew.OpDelete || !decision.InForce(d.now) || d.gone.of[t] != nil || len(d.targetsAt(t.entity)) > 0 {
 			continue
 		}
-		d.gone[t] = &c.item.decision
-		d.deleted = d.appendTo(d.deleted, t, &c.item.decision, secondsOver(&c.item.decision, d.now))
+		d.gone.set(t, decision)
+		d.delete(t, decision)
 	}
 }
 
@@ -108,44 +116,46 @@ func (d *delta) changes() bool {
 	if !ok {
 		return false
 	}
-	touched := d.touched(raw)
-	for t, decision := range d.gone {
-		d.deleted = d.appendTo(d.deleted, t, decision, secondsOver(decision, d.now))
+	d.sort(raw)
+	for _, t := range d.gone.order {
+		d.delete(t, d.gone.of[t])
 	}
-	for t, again := range touched {
-		d.announceOrHold(t, again)
+	for _, t := range d.touched.order {
+		d.announceOrHold(t, d.touched.of[t])
 	}
 	d.state.seq = next.Seq
 	return true
 }
 
-// touched sorts the changes into what is gone and what may have to be announced, the latter with whether the client
-// may have heard of it before.
-func (d *delta) touched(raw []change) map[target]bool {
-	touched := make(map[target]bool)
-	for t := range d.state.owed {
-		touched[t] = false
+// sort tells what is gone from what may have to be announced.
+func (d *delta) sort(raw []change) {
+	for _, t := range slices.SortedFunc(maps.Keys(d.state.owed), compareTargets) {
+		d.touched.set(t, false)
 	}
 	for _, c := range raw {
-		t, ok := d.tells(&c.item.decision)
-		if !ok {
-			continue
-		}
-		if c.op == sundew.OpAdd {
-			touched[t] = touched[t] || c.again
-			continue
-		}
-		if d.standing(t) == nil {
-			d.gone[t] = &c.item.decision
+		t, ok := d.tellsCounted(&c.item.decision)
+		switch {
+		case !ok:
+		case c.op == sundew.OpAdd:
+			d.touched.set(t, d.touched.of[t] || c.again)
+		case d.standing(t) == nil:
+			d.gone.set(t, &c.item.decision)
 			d.cleared[t.entity] = true
 		}
 	}
-	for s := range d.cleared { // others that stand for the same value are told again afterwards
-		for _, t := range d.targetsAt(s) {
-			touched[t] = touched[t]
+	for _, t := range d.gone.order { // whatever else stands for the entity is told again afterwards
+		for _, other := range d.targetsAt(t.entity) {
+			d.touched.set(other, d.touched.of[other])
 		}
 	}
-	return touched
+}
+
+func compareTargets(a, b target) int {
+	return cmp.Or(
+		cmp.Compare(a.entity.Kind, b.entity.Kind),
+		cmp.Compare(a.entity.Key, b.entity.Key),
+		cmp.Compare(a.remedy, b.remedy),
+	)
 }
 
 // announceOrHold announces what stands for t, now or with a later answer.
@@ -170,10 +180,14 @@ func (d *delta) announceOrHold(t target, again bool) {
 }
 
 func (d *delta) announce(t target, decision *sundew.Decision) {
-	d.news = d.appendTo(d.news, t, decision, secondsLeft(decision, d.now))
+	d.news = appendElement(d.news, t, decision, secondsLeft(decision, d.now))
 }
 
-func (d *delta) appendTo(dst []byte, t target, decision *sundew.Decision, left time.Duration) []byte {
+func (d *delta) delete(t target, decision *sundew.Decision) {
+	d.deleted = appendElement(d.deleted, t, decision, secondsOver(decision, d.now))
+}
+
+func appendElement(dst []byte, t target, decision *sundew.Decision, left time.Duration) []byte {
 	if len(dst) > 0 {
 		dst = append(dst, ',')
 	}
@@ -183,11 +197,15 @@ func (d *delta) appendTo(dst []byte, t target, decision *sundew.Decision, left t
 // tells returns the target of a decision that this client is to hear of.
 func (d *delta) tells(decision *sundew.Decision) (target, bool) {
 	t, reason := d.targetOf(decision, d.key.Tarpit)
-	if reason != "" {
+	return t, reason == "" && d.query.matches(t, decision)
+}
+
+// tellsCounted is tells, and counts what the protocol cannot express.
+func (d *delta) tellsCounted(decision *sundew.Decision) (target, bool) {
+	if _, reason := d.targetOf(decision, d.key.Tarpit); reason != "" {
 		d.metrics.omitted.WithLabelValues(reason).Inc()
-		return target{}, false
 	}
-	return t, d.query.matches(t, decision)
+	return d.tells(decision)
 }
 
 // standing returns the decision in force for t that ends last, nil if there is none.
@@ -204,16 +222,15 @@ func (d *delta) standing(t target) (longest *sundew.Decision) {
 	return longest
 }
 
-func (d *delta) targetsAt(s sundew.Entity) (targets []target) {
-	for _, it := range d.log.of(s) {
+// targetsAt returns what this client is to know about an entity.
+func (d *delta) targetsAt(e sundew.Entity) (found []target) {
+	for _, it := range d.log.of(e) {
 		if t, ok := d.tells(&it.decision); ok && it.decision.InForce(d.now) {
-			targets = append(targets, t)
+			found = append(found, t)
 		}
 	}
-	return targets
+	return found
 }
-
-func (d *delta) standsAt(s sundew.Entity) bool { return len(d.targetsAt(s)) > 0 }
 
 func (d *delta) body() []byte {
 	body := make([]byte, 0, len(d.news)+len(d.deleted)+32)

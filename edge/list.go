@@ -63,6 +63,16 @@ func sumOfItems(items []*item) string {
 	})
 }
 
+func sumOfPointers(ds []*sundew.Decision) string {
+	return sumOf(func(yield func(*sundew.Decision) bool) {
+		for _, d := range ds {
+			if !yield(d) {
+				return
+			}
+		}
+	})
+}
+
 // sumOf is the list_sha256 of the feed: lower-case hex of SHA-256 over one line for each decision, in order. A line is
 // entity, narrowing entities, rule, version, action, delay in milliseconds and expiry in microseconds since 1970, each
 // followed by a tab, and a newline; entities and rule are quoted as Go quotes strings.
