@@ -104,7 +104,7 @@ func OpenDuckDB(ctx context.Context, config DuckDBConfig, log *slog.Logger) (*Du
 func (d *DuckDB) open(ctx context.Context) error {
 	connector, err := duckdb.NewConnector(d.config.dsn(), nil)
 	if err != nil {
-		return fmt.Errorf("open %s: %w: if another program such as the duckdb shell has it open, close that first", d.config.name(), err)
+		return fmt.Errorf("open %s: %w%s", d.config.name(), err, remedy(err))
 	}
 	d.db = sql.OpenDB(connector)
 	err = migrate(ctx, d.db, d.config.name())
@@ -115,6 +115,14 @@ func (d *DuckDB) open(ctx context.Context) error {
 		return errors.Join(err, d.db.Close())
 	}
 	return nil
+}
+
+// remedy is what to do about an engine that does not start; the engine tells a lock from other troubles in words alone.
+func remedy(err error) string {
+	if strings.Contains(err.Error(), "lock") {
+		return ": close the program that has it open, such as the duckdb shell"
+	}
+	return ""
 }
 
 // makePath makes the path absolute and its folder exist.
@@ -137,7 +145,6 @@ func (c *DuckDBConfig) makePath() error {
 // whatever a query says.
 func (c *DuckDBConfig) dsn() string {
 	settings := url.Values{
-		"TimeZone":                     {"UTC"},
 		"enable_external_access":       {"false"},
 		"autoinstall_known_extensions": {"false"},
 	}

@@ -57,12 +57,8 @@ func names(e sundew.Entity) (condition, error) {
 	if !found {
 		return condition{}, fmt.Errorf("entity of kind %d: events have no column for it", e.Kind)
 	}
-	return condition{column + " = " + textArg, []any{[]byte(e.Key)}}, nil
+	return condition{column + " = ?", []any{e.Key}}, nil
 }
-
-// textArg stands for a text argument, which is handed over as bytes because the driver cuts a string at its first zero
-// byte.
-const textArg = "decode(CAST(? AS BLOB))"
 
 // wordArg stands for an argument of 64 bits, which is handed over as text because database/sql refuses the upper half.
 const wordArg = "CAST(? AS UBIGINT)"

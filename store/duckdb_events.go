@@ -71,8 +71,8 @@ func scanEvent(r row) (sundew.Event, error) {
 	return e, err
 }
 
-// text is what a text column takes: nil where the log did not say, and bytes otherwise, because the driver cuts a string
-// at its first zero byte. Bytes that are not UTF-8 become U+FFFD.
+// text is what the appender takes for a text column: nil where the log did not say, and bytes otherwise, because the
+// appender cuts a string at its first zero byte. Bytes that are not UTF-8 become U+FFFD.
 func text(s string) driver.Value {
 	if s == "" {
 		return nil

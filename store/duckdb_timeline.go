@@ -66,17 +66,17 @@ func (d *DuckDB) events(ctx context.Context, what string, where condition, r sun
 func (d *DuckDB) scoresOf(ctx context.Context, e sundew.Entity, r sundew.Range, limit int) ([]sundew.ScorePoint, error) {
 	return ask(ctx, d, "scores of entity", `
 		SELECT `+scoreColumns+` FROM scores
-		WHERE time >= make_timestamp(?) AND time < make_timestamp(?) AND entity_kind::VARCHAR = ? AND entity_key = `+textArg+`
+		WHERE time >= make_timestamp(?) AND time < make_timestamp(?) AND entity_kind::VARCHAR = ? AND entity_key = ?
 		ORDER BY time DESC, rowid DESC LIMIT ?`,
-		scanScore, r.From.UnixMicro(), r.To.UnixMicro(), e.Kind.String(), []byte(e.Key), bounded(limit))
+		scanScore, r.From.UnixMicro(), r.To.UnixMicro(), e.Kind.String(), e.Key, bounded(limit))
 }
 
 func (d *DuckDB) decisionsOn(ctx context.Context, e sundew.Entity, r sundew.Range, limit int) ([]sundew.Decision, error) {
 	return ask(ctx, d, "decisions on entity", `
 		SELECT `+decisionColumns+` FROM decisions
-		WHERE time >= make_timestamp(?) AND time < make_timestamp(?) AND entity_kind::VARCHAR = ? AND entity_key = `+textArg+`
+		WHERE time >= make_timestamp(?) AND time < make_timestamp(?) AND entity_kind::VARCHAR = ? AND entity_key = ?
 		ORDER BY time DESC, version DESC, id LIMIT ?`,
-		scanDecision, r.From.UnixMicro(), r.To.UnixMicro(), e.Kind.String(), []byte(e.Key), bounded(limit))
+		scanDecision, r.From.UnixMicro(), r.To.UnixMicro(), e.Kind.String(), e.Key, bounded(limit))
 }
 
 // related lists who else stood in the requests of an entity, most requests first. Decisions and points of the others are

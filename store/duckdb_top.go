@@ -150,10 +150,10 @@ func (d *DuckDB) countEach(ctx context.Context, r sundew.Range, activities []sun
 }
 
 func (d *DuckDB) countAt(ctx context.Context, g grouping, places []place, r sundew.Range) ([]sundew.EntityActivity, error) {
-	one := "(" + wordArg + ", " + wordArg + ", " + textArg + ")"
+	one := "(" + wordArg + ", " + wordArg + ", CAST(? AS VARCHAR))"
 	args := make([]any, 0, 3*len(places)+2)
 	for _, at := range places {
-		args = append(args, word(at.high), word(at.low), []byte(at.key))
+		args = append(args, word(at.high), word(at.low), at.key)
 	}
 	return ask(ctx, d, "requests of entities", `
 		WITH wanted(high, low, entity_key) AS (VALUES `+strings.Repeat(one+", ", len(places)-1)+one+`),

@@ -147,21 +147,21 @@ func (s *Snapshots) write(at sundew.Position) (size int, err error) {
 
 // writeWhole makes the file appear under its name with all of its content, or not at all, even when the power fails.
 func writeWhole(name string, content []byte) error {
-	temporary := name + temporarySuffix
-	if err := writeSynced(temporary, content); err != nil {
-		return errors.Join(err, os.Remove(temporary))
+	// The temporary name is random, so that a process which lost the partition and does not know yet disturbs nobody.
+	file, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*"+temporarySuffix)
+	if err != nil {
+		return err
 	}
-	if err := os.Rename(temporary, name); err != nil {
-		return errors.Join(err, os.Remove(temporary))
+	if err := writeSynced(file, content); err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	if err := os.Rename(file.Name(), name); err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return syncDir(filepath.Dir(name))
 }
 
-func writeSynced(name string, content []byte) error {
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
+func writeSynced(file *os.File, content []byte) error {
 	if _, err := file.Write(content); err != nil {
 		return errors.Join(err, file.Close())
 	}
@@ -310,7 +310,7 @@ func list(dir string) (offsets []int64, unfinished []string, err error) {
 	}
 	for _, entry := range entries {
 		name := entry.Name()
-		if strings.HasSuffix(name, snapshotSuffix+temporarySuffix) {
+		if strings.HasSuffix(name, temporarySuffix) {
 			unfinished = append(unfinished, name)
 			continue
 		}
