@@ -17,8 +17,14 @@ type provider struct {
 }
 
 var providers = [...]provider{
-	{64496, "DE"}, {64497, "DE"}, {64498, "FR"}, {64499, "GB"},
-	{64500, "PL"}, {64501, "ES"}, {64502, "US"}, {64503, "US"},
+	{64496, "DE"},
+	{64497, "DE"},
+	{64498, "FR"},
+	{64499, "GB"},
+	{64500, "PL"},
+	{64501, "ES"},
+	{64502, "US"},
+	{64503, "US"},
 }
 
 // hosterASN is the system number of the hoster that blatant attacks come from.
@@ -41,7 +47,8 @@ func accessV4(provider, n int) (addr netip.Addr, ok bool) {
 	return netip.AddrFrom4([4]byte{198, 18, byte(network), byte(1 + n/networksPerProvider)}), true
 }
 
-// accessV6 returns an address in the /64 of the provider's n'th home; n wraps after 262,144 homes.
+// accessV6 returns an address in the /64 of the provider's n'th home; the 262,144 homes are enough
+// for every population.
 func accessV6(provider, n int, iface uint64) netip.Addr {
 	site := provider<<10 | n/homesPerSite&0x3ff
 	return v6(uint16(site), uint16(n%homesPerSite), iface)

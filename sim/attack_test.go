@@ -3,6 +3,7 @@ package sim_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,12 +46,7 @@ func ja4(e labelled) string      { return e.JA4 }
 
 func status(codes ...int) func(e labelled) bool {
 	return func(e labelled) bool {
-		for _, code := range codes {
-			if e.Status == code {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(codes, e.Status)
 	}
 }
 
@@ -151,12 +147,12 @@ func TestAttacksLookLikeWhatTheyAre(t *testing.T) {
 	}
 }
 
-// alone returns the requests of an hour of the attack.
+// alone returns the requests of 20 minutes of the attack.
 func alone(t *testing.T, attack sim.Attack, intensity float64) requests {
 	t.Helper()
 	c := sim.DefaultConfig()
-	c.Duration, c.Clients = time.Hour, 10
-	attack.After, attack.Lasts, attack.Intensity = 0, time.Hour, intensity
+	c.Duration, c.Clients = 20*time.Minute, 10
+	attack.After, attack.Lasts, attack.Intensity = 0, c.Duration, intensity
 	c.Attacks = []sim.Attack{attack}
 	var made requests
 	for _, e := range all(t, begin(t, c)) {
@@ -165,7 +161,7 @@ func alone(t *testing.T, attack sim.Attack, intensity float64) requests {
 		}
 	}
 	if len(made) < 50 {
-		t.Fatalf("only %d requests in an hour", len(made))
+		t.Fatalf("only %d requests in %s", len(made), c.Duration)
 	}
 	return made
 }

@@ -74,7 +74,7 @@ func (a *Attack) validate() error {
 		return fmt.Errorf("%s: lasts is %s: it must not be below 0", a.Name, a.Lasts)
 	case a.Every != 0 && a.Every < time.Second:
 		return fmt.Errorf("%s: every is %s: it must be 0 or at least 1s", a.Name, a.Every)
-	case !(m.Intensity > 0 && m.Intensity <= 1):
+	case m.Intensity == 0 || !within(m.Intensity, 0, 1):
 		return fmt.Errorf("%s: intensity is %g: it must be above 0 and at most 1", a.Name, a.Intensity)
 	}
 	return nil

@@ -11,6 +11,7 @@ const (
 	maxClients   = 1_000_000
 	maxCampaigns = 1_000_000
 	maxBatch     = 1 << 16
+	maxRate      = 100_000
 )
 
 // Config says what traffic to make. All of it is part of the result: two equal configurations give equal bytes.
@@ -82,9 +83,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("sim: duration is %s: it must be above 0", c.Duration)
 	case c.Clients < 1 || c.Clients > maxClients:
 		return fmt.Errorf("sim: clients is %d: it must be 1 to %d", c.Clients, maxClients)
-	case !(c.RatePerClient > 0 && c.RatePerClient <= 100_000):
-		return fmt.Errorf("sim: rate_per_client is %g: it must be above 0 and at most 100000 requests a day", c.RatePerClient)
-	case !(c.Season >= 0 && c.Season <= 1):
+	case c.RatePerClient == 0 || !within(c.RatePerClient, 0, maxRate):
+		return fmt.Errorf("sim: rate_per_client is %g: it must be above 0 and at most %d requests a day", c.RatePerClient, maxRate)
+	case !within(c.Season, 0, 1):
 		return fmt.Errorf("sim: season is %g: it must be 0 to 1", c.Season)
 	case c.Batch < 1 || c.Batch > maxBatch:
 		return fmt.Errorf("sim: batch is %d: it must be 1 to %d", c.Batch, maxBatch)
@@ -102,3 +103,6 @@ func (c *Config) Validate() error {
 	}
 	return nil
 }
+
+// within says that x is a number from low to high.
+func within(x, low, high float64) bool { return x >= low && x <= high }

@@ -19,7 +19,7 @@ const (
 // configured start, beginning at the first call of now. Events of a tick go out as one batch, or as several where there
 // are many; emit may keep them. Pace returns nil when src is done or ctx ends, and emit's error, wrapped, at once.
 func Pace(ctx context.Context, src *Traffic, speed float64, now func() time.Time, emit func(context.Context, []sundew.Event) error) error {
-	if !(speed > 0) || math.IsInf(speed, 1) {
+	if speed == 0 || !within(speed, 0, math.MaxFloat64) {
 		return fmt.Errorf("sim: speed is %g: it must be finite and above 0", speed)
 	}
 	began := now()

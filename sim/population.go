@@ -19,12 +19,12 @@ type segment struct {
 	first uint32 // number of its first client
 }
 
-// Sizes of groups behind one address.
+// Sizes of groups.
 const (
-	householdMax = 3
-	groupMin     = 5
-	groupMax     = 50
-	membersPer   = 2000 // people for whom there is another partner
+	householdMax     = 3
+	groupMin         = 5 // behind the address of an office or of a carrier
+	groupMax         = 50
+	peoplePerPartner = 2000
 )
 
 // settler lays out the clients of one configuration.
@@ -49,7 +49,7 @@ func settle(c *Config, add func(number uint32, c client, first time.Duration)) p
 	s.settle("web", "people with a browser: page loads of 20 to 60 requests within seconds", web, s.browsers)
 	s.settle("app-poller", "people whose app asks for notifications every 30 seconds", pollers, s.pollers)
 	s.out.people = s.next()
-	s.settle("partner", "a shop's own software that reads the stock all day with an API key", 1+c.Clients/membersPer, s.partners)
+	s.settle("partner", "a shop's own software that reads the stock all day with an API key", 1+c.Clients/peoplePerPartner, s.partners)
 	s.settle("crawler", "a search engine that reads the catalogue from four addresses", 1, s.crawlers)
 	return s.out
 }

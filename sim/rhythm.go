@@ -74,7 +74,7 @@ func (r *rhythm) first() time.Duration {
 }
 
 // after returns when the person sends the request after the one at at, never when that is past the end, and whether the
-// app was closed in between.
+// app was opened for it.
 func (r *rhythm) after(at time.Duration) (due time.Duration, opened bool) {
 	for r.left == 0 {
 		at = r.minuteEnd

@@ -67,10 +67,11 @@ func day(t *testing.T, rng *rand.Rand, opensPerMinute, season float64) []int {
 	return minutes
 }
 
-// TestRhythmFollowsTheLaw compares 3,000 days with 3,000 of the slow model. At 36 sessions a day the mean of either has
-// a standard error of 0.5 per cent and the variance, whose kurtosis is near 3.3, one of 3 per cent; the tolerances are four
-// standard errors of the difference. A session of ours begins within a minute of the clock, so that it touches up to one
-// minute more than the model's: hence the one-sided room for active minutes.
+// TestRhythmFollowsTheLaw compares days of the rhythm with as many of the slow model. For 1,000 days of a person of mean
+// rate, who opens the app 36 times, the standard error of the mean is 0.75 per cent and that of the variance 4.7 (it is
+// nearly normal), and of a difference 1.4 times as much; the tolerances are four of these. A session of the rhythm
+// begins within a minute of the clock and so touches up to one minute more than the model's: hence the one-sided room for
+// active minutes.
 func TestRhythmFollowsTheLaw(t *testing.T) {
 	for _, test := range []struct {
 		story          string
@@ -79,10 +80,10 @@ func TestRhythmFollowsTheLaw(t *testing.T) {
 	}{
 		{"a person of mean rate", 0.025, 0},
 		{"a person of mean rate by night and day", 0.025, 0.6},
-		{"somebody who always has the app open", 0.25, 0.6},
+		{"somebody who mostly has the app open", 0.1, 0.6},
 	} {
 		t.Run(test.story, func(t *testing.T) {
-			const n = 3000
+			const n = 1000
 			fast, slow := make([][]int, n), make([][]int, n)
 			rng := newRand(7, forBehaviour, 0)
 			for i := range n {
@@ -90,11 +91,10 @@ func TestRhythmFollowsTheLaw(t *testing.T) {
 				slow[i] = slowDay(rng, test.opensPerMinute, test.season)
 			}
 			got, want := measure(fast), measure(slow)
-			t.Logf("got %.4g, want %.4g", got, want)
-			if ratio := got.mean / want.mean; math.Abs(ratio-1) > 0.03 {
+			if ratio := got.mean / want.mean; math.Abs(ratio-1) > 0.045 {
 				t.Errorf("%.1f requests a day, the law has %.1f", got.mean, want.mean)
 			}
-			if ratio := got.variance / want.variance; math.Abs(ratio-1) > 0.17 {
+			if ratio := got.variance / want.variance; math.Abs(ratio-1) > 0.27 {
 				t.Errorf("variance %.0f of requests a day, the law has %.0f", got.variance, want.variance)
 			}
 			if ratio := got.active / want.active; ratio < 0.95 || ratio > 1.4 {
@@ -109,10 +109,10 @@ func TestRequestsPerDay(t *testing.T) {
 	const perDay = 480.0
 	rng := newRand(8, forBehaviour, 0)
 	var days [][]int
-	for range 3000 {
+	for range 1000 {
 		days = append(days, day(t, rng, perDay/requestsPerOpen/1440, 0.6))
 	}
-	if got := measure(days).mean; math.Abs(got/perDay-1) > 0.02 { // four standard errors of 0.5 per cent
+	if got := measure(days).mean; math.Abs(got/perDay-1) > 0.03 { // four standard errors of 0.75 per cent
 		t.Errorf("%.1f requests a day, want %.0f", got, perDay)
 	}
 }

@@ -99,7 +99,7 @@ func TestTruthAsJSON(t *testing.T) {
 // TestSegmentsAreWhatTruthSays looks at a whole day, in which nearly everybody shows up.
 func TestSegmentsAreWhatTruthSays(t *testing.T) {
 	c := sim.DefaultConfig()
-	c.Clients, c.Attacks = 400, nil
+	c.Clients, c.Attacks = 150, nil
 	traffic := begin(t, c)
 	devices := make(map[string]map[string]bool) // of a segment
 	behind := make(map[string]map[string]bool)  // devices behind an address
