@@ -54,11 +54,13 @@ type RulesConfig struct {
 }
 
 func defaultConfig() Config {
+	kafka := ingest.DefaultKafkaConfig()
+	kafka.Brokers = nil
 	return Config{
 		DataDir: "sundew-data",
 		Listen:  "127.0.0.1:8080",
 		Log:     LogConfig{Level: slog.LevelInfo, Format: "text"},
-		Kafka:   ingest.DefaultKafkaConfig(),
+		Kafka:   kafka,
 		Broker:  defaultBrokerConfig(),
 		Ingest:  ingest.DefaultListenerConfig(),
 		Scoring: scoring.DefaultConfig(),
