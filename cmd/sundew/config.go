@@ -30,12 +30,12 @@ type Config struct {
 	Listen string `yaml:"listen"`
 
 	Log     LogConfig             `yaml:"log"`
-	Kafka   ingest.KafkaConfig    `yaml:"kafka"` // without brokers, the embedded one is used
+	Kafka   ingest.KafkaConfig    `yaml:"kafka"` // without brokers, the embedded one
 	Broker  BrokerConfig          `yaml:"broker"`
 	Ingest  ingest.ListenerConfig `yaml:"ingest"`
 	Scoring scoring.Config        `yaml:"scoring"`
 	Rules   RulesConfig           `yaml:"rules"`
-	Store   store.DuckDBConfig    `yaml:"store"`
+	Store   store.DuckDBConfig    `yaml:"store"` // without a path, store.duckdb in DataDir
 	Feed    edge.FeedConfig       `yaml:"feed"`
 	Edge    EdgeConfig            `yaml:"edge"`
 }
@@ -56,6 +56,8 @@ type RulesConfig struct {
 func defaultConfig() Config {
 	kafka := ingest.DefaultKafkaConfig()
 	kafka.Brokers = nil
+	storage := store.DefaultDuckDBConfig()
+	storage.Path = ""
 	return Config{
 		DataDir: "sundew-data",
 		Listen:  "127.0.0.1:8080",
@@ -65,7 +67,7 @@ func defaultConfig() Config {
 		Ingest:  ingest.DefaultListenerConfig(),
 		Scoring: scoring.DefaultConfig(),
 		Rules:   RulesConfig{Limits: rules.DefaultConfig()},
-		Store:   store.DefaultDuckDBConfig(),
+		Store:   storage,
 		Feed:    edge.DefaultFeedConfig(),
 		Edge:    defaultEdgeConfig(),
 	}

@@ -182,6 +182,7 @@ func (s *server) followers(caughtUp chan<- struct{}) map[string]func(context.Con
 					return err
 				}
 				if complete {
+					s.changes.MarkReady()
 					close(caughtUp)
 				}
 				return s.store.Record(ctx, sundew.Batch{}, nil, ds)
@@ -204,6 +205,9 @@ func (s *server) record(ctx context.Context, partition int32) error {
 	next, err := s.store.Resume(ctx, partition)
 	if err != nil {
 		return err
+	}
+	if next == 0 {
+		next = ingest.LogStart // retention may have taken the first lines before we came
 	}
 	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log})
 	if err != nil {

@@ -50,7 +50,13 @@ func startSundew(t *testing.T, dir, configuration string) *process {
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.Process.Kill(); _ = p.Wait() })
+	t.Cleanup(func() {
+		_ = p.Process.Kill()
+		_ = p.Wait()
+		if t.Failed() {
+			t.Logf("sundew said:\n%s", p.text())
+		}
+	})
 	up := make(chan string, 1)
 	go func() {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -276,6 +282,8 @@ func storedRequestIDs(t *testing.T, path string) map[string]int {
 		t.Fatal(err)
 	}
 	defer db.Close()
+	count, err := db.Count(t.Context())
+	t.Logf("%+v %v", count, err)
 	ids := map[string]int{}
 	for i := range 200 {
 		timeline, err := db.Timeline(t.Context(), sundew.Entity{Kind: sundew.KindIP, Key: fmt.Sprintf("192.0.2.%d", i)},

@@ -26,6 +26,7 @@ func runSimulate(ctx context.Context, flags *flag.FlagSet, args []string, t term
 	if c.Start, err = time.Parse(time.RFC3339, *start); err != nil {
 		return usageError{fmt.Sprintf("simulate: --start: %v", err)}
 	}
+	spread(c.Attacks, c.Duration)
 	traffic, err := sim.New(c)
 	if err != nil {
 		return usageError{err.Error()}
@@ -53,6 +54,13 @@ func runSimulate(ctx context.Context, flags *flag.FlagSet, args []string, t term
 	}
 	fmt.Fprintf(t.err, "events    %d\ncampaigns %d\ntime      %s\n", events, len(traffic.Truth().Campaigns), time.Since(began).Round(time.Millisecond))
 	return nil
+}
+
+// spread lets the attacks begin one after another over the whole time, so that a short simulation has them all.
+func spread(attacks []sim.Attack, over time.Duration) {
+	for i := range attacks {
+		attacks[i].After = over * time.Duration(i+1) / time.Duration(len(attacks)+1)
+	}
 }
 
 func writeTruth(name string, truth sim.Truth) error {

@@ -60,6 +60,9 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 	if err != nil {
 		return nil, err
 	}
+	if !found {
+		next = ingest.LogStart
+	}
 	s.log.Info("scoring resumes", "partition", partition, "offset", next, "snapshot", found, "entities", scorer.Entities())
 	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log, Metrics: s.topicMetrics})
 	if err != nil {
