@@ -53,6 +53,7 @@ func TestCanonicalJSONReadsItsManyNames(t *testing.T) {
 			event(func(e *sundew.Event) {
 				e.Method, e.Path, e.Query, e.Status, e.ResponseBytes = "GET", "/a", "b=c", 404, 12
 				e.Duration, e.UserAgent, e.Host = 5*time.Millisecond, "curl/8", "api.example.com"
+				e.Attributes = []sundew.Attribute{{Key: "bytes_sent", Value: "300"}}
 			}),
 		},
 		{
@@ -93,7 +94,10 @@ func TestCanonicalJSONReadsItsManyNames(t *testing.T) {
 		{
 			"an alias never beats the key of the contract, wherever it stands",
 			head + `,"remote_addr":"198.51.100.9","status":500,"http.response.status_code":200,"response_code":302}`,
-			event(func(e *sundew.Event) { e.Status = 200 }),
+			event(func(e *sundew.Event) {
+				e.Status = 200
+				e.Attributes = []sundew.Attribute{{Key: "remote_addr", Value: "198.51.100.9"}, {Key: "response_code", Value: "302"}}
+			}),
 		},
 		{"the last of equal keys holds", head + `,"url.path":"/a","url.path":"/b"}`, event(func(e *sundew.Event) { e.Path = "/b" })},
 		{

@@ -241,7 +241,7 @@ func (d *combined) named(name, value []byte, e *sundew.Event) {
 	if len(value) == 0 || string(value) == "-" {
 		return
 	}
-	switch string(asciiLower(name)) {
+	switch string(otherCase(name, 'A')) {
 	case "x-forwarded-for", "xff":
 		e.Forwarded = d.repeated(d.unescaped(value), sundew.MaxText)
 		return
@@ -287,17 +287,26 @@ func isName(b []byte) bool {
 // cutQuoted returns the inside of the quoted field that b begins with, and what is behind it. The field ends at a quote
 // that no backslash escapes and that a blank or the end of the line follows; without one it is the rest of the line.
 func cutQuoted(b []byte) (text, rest []byte) {
-	for i := 1; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
-			if i+1 == len(b) || b[i+1] == ' ' {
-				return b[1:i], b[i+1:]
-			}
+	b = b[min(1, len(b)):]
+	for end := 0; ; end++ {
+		quote := bytes.IndexByte(b[end:], '"')
+		if quote < 0 {
+			return b, nil
+		}
+		end += quote
+		if (end+1 == len(b) || b[end+1] == ' ') && !escapedAt(b, end) {
+			return b[:end], b[end+1:]
 		}
 	}
-	return b[min(1, len(b)):], nil
+}
+
+// escapedAt says whether an odd number of backslashes stands in front of b[i].
+func escapedAt(b []byte, i int) bool {
+	n := 0
+	for n < i && b[i-1-n] == '\\' {
+		n++
+	}
+	return n%2 == 1
 }
 
 // cutWord returns the text up to the next blank; a quoted value inside it may hold blanks.

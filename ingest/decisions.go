@@ -13,10 +13,13 @@ var _ sundew.Publisher = (*Decisions)(nil)
 
 // Decisions publishes to the topic of decisions. The key of a record is Decision.Key, so that compaction keeps the last
 // decision of each entity and rule.
-type Decisions struct{ producer *Producer }
+type Decisions struct {
+	producer *Producer
+	topic    string
+}
 
 // NewDecisionPublisher returns a publisher that writes through p, which must run.
-func NewDecisionPublisher(p *Producer) *Decisions { return &Decisions{p} }
+func NewDecisionPublisher(p *Producer) *Decisions { return &Decisions{p, TopicDecisions} }
 
 // Publish returns nil after all in-sync replicas have the decisions. It waits as long as ctx lets it.
 func (d *Decisions) Publish(ctx context.Context, ds []sundew.Decision) error {
@@ -28,7 +31,7 @@ func (d *Decisions) Publish(ctx context.Context, ds []sundew.Decision) error {
 		}
 		records[i] = Record{Key: []byte(ds[i].Key()), Value: value}
 	}
-	return d.producer.Produce(ctx, TopicDecisions, ByKey, records)
+	return d.producer.Produce(ctx, d.topic, ByKey, records)
 }
 
 // Forget lets compaction remove decisions that hold no longer, without which the topic grows with every entity that
@@ -38,7 +41,7 @@ func (d *Decisions) Forget(ctx context.Context, ds []sundew.Decision) error {
 	for i := range ds {
 		records[i] = Record{Key: []byte(ds[i].Key())}
 	}
-	return d.producer.Produce(ctx, TopicDecisions, ByKey, records)
+	return d.producer.Produce(ctx, d.topic, ByKey, records)
 }
 
 // FollowDecisions reads the topic of decisions from its start and calls fn with what it finds, from one goroutine, until
@@ -46,7 +49,10 @@ func (d *Decisions) Forget(ctx context.Context, ds []sundew.Decision) error {
 // exactly one call, possibly without decisions: when everything that the topic held at the beginning has been given. A
 // record that is no decision is logged and left out. While the broker is away it tries again.
 func FollowDecisions(ctx context.Context, c KafkaConfig, log *slog.Logger, fn func(ctx context.Context, ds []sundew.Decision, caughtUp bool) error) error {
-	f := follower{config: c, topic: TopicDecisions, compacted: true, log: log}
+	return followDecisions(ctx, follower{config: c, topic: TopicDecisions, compacted: true, log: log}, fn)
+}
+
+func followDecisions(ctx context.Context, f follower, fn func(ctx context.Context, ds []sundew.Decision, caughtUp bool) error) error {
 	return f.run(ctx, nil, func(ctx context.Context, got fetched) error {
 		ds := make([]sundew.Decision, 0, len(got.records))
 		for i := range got.records {
@@ -56,7 +62,7 @@ func FollowDecisions(ctx context.Context, c KafkaConfig, log *slog.Logger, fn fu
 			}
 			var decision sundew.Decision
 			if err := json.Unmarshal(r.value, &decision); err != nil {
-				log.ErrorContext(ctx, "record is no decision", "topic", TopicDecisions,
+				f.log.ErrorContext(ctx, "record is no decision", "topic", f.topic,
 					"partition", got.at.Partition, "offset", r.offset, "error", err)
 				continue
 			}

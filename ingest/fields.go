@@ -187,18 +187,18 @@ var fieldList = []field{
 	{"referrer", slotReferer, alias, setReferer},
 	{"request.headers.Referer", slotReferer, alias, setReferer},
 
-	{"device.id", slotDevice, canonical, identifier(func(e *sundew.Event) *string { return &e.Device })},
-	{"device_id", slotDevice, alias, identifier(func(e *sundew.Event) *string { return &e.Device })},
-	{"user.id", slotAccount, canonical, identifier(func(e *sundew.Event) *string { return &e.Account })},
-	{"user.name", slotAccount, vague, identifier(func(e *sundew.Event) *string { return &e.Account })},
-	{"enduser.id", slotAccount, alias, identifier(func(e *sundew.Event) *string { return &e.Account })},
-	{"user_id", slotAccount, alias, identifier(func(e *sundew.Event) *string { return &e.Account })},
-	{"api_key.id", slotAPIKey, canonical, identifier(func(e *sundew.Event) *string { return &e.APIKey })},
-	{"api_key_id", slotAPIKey, alias, identifier(func(e *sundew.Event) *string { return &e.APIKey })},
-	{"session.id", slotSession, canonical, identifier(func(e *sundew.Event) *string { return &e.Session })},
-	{"session_id", slotSession, alias, identifier(func(e *sundew.Event) *string { return &e.Session })},
-	{"tls.client.ja4", slotJA4, canonical, identifier(func(e *sundew.Event) *string { return &e.JA4 })},
-	{"ja4", slotJA4, alias, identifier(func(e *sundew.Event) *string { return &e.JA4 })},
+	identifier("device.id", slotDevice, canonical, func(e *sundew.Event) *string { return &e.Device }),
+	identifier("device_id", slotDevice, alias, func(e *sundew.Event) *string { return &e.Device }),
+	identifier("user.id", slotAccount, canonical, func(e *sundew.Event) *string { return &e.Account }),
+	identifier("user.name", slotAccount, vague, func(e *sundew.Event) *string { return &e.Account }),
+	identifier("enduser.id", slotAccount, alias, func(e *sundew.Event) *string { return &e.Account }),
+	identifier("user_id", slotAccount, alias, func(e *sundew.Event) *string { return &e.Account }),
+	identifier("api_key.id", slotAPIKey, canonical, func(e *sundew.Event) *string { return &e.APIKey }),
+	identifier("api_key_id", slotAPIKey, alias, func(e *sundew.Event) *string { return &e.APIKey }),
+	identifier("session.id", slotSession, canonical, func(e *sundew.Event) *string { return &e.Session }),
+	identifier("session_id", slotSession, alias, func(e *sundew.Event) *string { return &e.Session }),
+	identifier("tls.client.ja4", slotJA4, canonical, func(e *sundew.Event) *string { return &e.JA4 }),
+	identifier("ja4", slotJA4, alias, func(e *sundew.Event) *string { return &e.JA4 }),
 
 	{"geo.country_iso_code", slotCountry, canonical, setCountry},
 	{"client.geo.country_iso_code", slotCountry, alias, setCountry},
@@ -209,10 +209,10 @@ var fieldList = []field{
 	{"as.number", slotASN, alias, setASN},
 
 	{"auth.outcome", slotAuth, canonical, setAuth},
-	{"auth.username", slotAuthUsername, canonical, identifier(func(e *sundew.Event) *string { return &e.AuthUsername })},
-	{"object.id", slotObject, canonical, identifier(func(e *sundew.Event) *string { return &e.Object })},
+	identifier("auth.username", slotAuthUsername, canonical, func(e *sundew.Event) *string { return &e.AuthUsername }),
+	identifier("object.id", slotObject, canonical, func(e *sundew.Event) *string { return &e.Object }),
 	{"attestation.status", slotAttestation, canonical, setAttestation},
-	{"attestation.provider", slotAttestationProvider, canonical, identifier(func(e *sundew.Event) *string { return &e.AttestationProvider })},
+	identifier("attestation.provider", slotAttestationProvider, canonical, func(e *sundew.Event) *string { return &e.AttestationProvider }),
 	{"signature.status", slotSignature, canonical, setSignature},
 	{"captcha.score", slotCaptcha, canonical, setCaptcha},
 	{"device.age", slotDeviceAge, canonical, setDeviceAge},
@@ -221,20 +221,20 @@ var fieldList = []field{
 	{"http.request.id", slotRequestID, alias, setRequestID},
 	{"request_id", slotRequestID, alias, setRequestID},
 	{"x_request_id", slotRequestID, alias, setRequestID},
-	{"gateway.id", slotGateway, canonical, identifier(func(e *sundew.Event) *string { return &e.Gateway })},
+	identifier("gateway.id", slotGateway, canonical, func(e *sundew.Event) *string { return &e.Gateway }),
 	{"gateway.epoch", slotGatewayEpoch, canonical, setGatewayEpoch},
 	{"gateway.sequence", slotGatewaySequence, canonical, setGatewaySequence},
 	{"edge.action", slotEdgeAction, canonical, setEdgeAction},
 	{"edge.delay", slotEdgeDelay, canonical, setEdgeDelay},
-	{"decision.id", slotDecision, canonical, identifier(func(e *sundew.Event) *string { return &e.DecisionID })},
+	identifier("decision.id", slotDecision, canonical, func(e *sundew.Event) *string { return &e.DecisionID }),
 }
 
-// identifier sets a text of at most sundew.MaxID bytes.
-func identifier(of func(*sundew.Event) *string) func(*canonicalJSON, *sundew.Event, []byte) bool {
-	return func(d *canonicalJSON, e *sundew.Event, text []byte) bool {
-		*of(e) = d.repeated(text, sundew.MaxID)
+// identifier is a field whose value is a text of at most sundew.MaxID bytes.
+func identifier(name string, s slot, rank uint8, of func(*sundew.Event) *string) field {
+	return field{name, s, rank, func(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+		*of(e) = d.text(s, text, sundew.MaxID)
 		return true
-	}
+	}}
 }
 
 func setTime(d *canonicalJSON, e *sundew.Event, text []byte) bool {
@@ -263,7 +263,7 @@ func setClient(d *canonicalJSON, e *sundew.Event, text []byte) bool {
 }
 
 func setForwarded(d *canonicalJSON, e *sundew.Event, text []byte) bool {
-	e.Forwarded = d.repeated(text, sundew.MaxText)
+	e.Forwarded = d.text(slotForwarded, text, sundew.MaxText)
 	return true
 }
 
@@ -283,7 +283,7 @@ func setAuthority(d *canonicalJSON, e *sundew.Event, text []byte) bool {
 }
 
 func setPath(d *canonicalJSON, e *sundew.Event, text []byte) bool {
-	e.Path = d.repeated(text, sundew.MaxText)
+	e.Path = d.text(slotTarget, text, sundew.MaxText)
 	return true
 }
 
@@ -326,7 +326,7 @@ func (d *canonicalJSON) target(e *sundew.Event, t target) {
 }
 
 func setRoute(d *canonicalJSON, e *sundew.Event, text []byte) bool {
-	e.Route = d.repeated(text, sundew.MaxText)
+	e.Route = d.text(slotRoute, text, sundew.MaxText)
 	return true
 }
 
@@ -394,12 +394,12 @@ func setSeconds(to *time.Duration, text []byte) bool {
 }
 
 func setUserAgent(d *canonicalJSON, e *sundew.Event, text []byte) bool {
-	e.UserAgent = d.repeated(text, sundew.MaxText)
+	e.UserAgent = d.text(slotUserAgent, text, sundew.MaxText)
 	return true
 }
 
 func setReferer(d *canonicalJSON, e *sundew.Event, text []byte) bool {
-	e.Referer = d.repeated(text, sundew.MaxText)
+	e.Referer = d.text(slotReferer, text, sundew.MaxText)
 	return true
 }
 

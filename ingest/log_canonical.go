@@ -27,15 +27,17 @@ const maxHints = 64
 // canonicalJSON reads one JSON object per line. Keys are flat with dots or nested objects, whose keys are joined with
 // dots; fields.go lists which key means what. Of a key that comes twice the last holds; the key of the contract beats
 // its aliases wherever it stands. An optional value that cannot be read becomes an attribute under its own key, like
-// unknown keys; null and, behind an alias, "-" say nothing. Of an array the first scalar is the value of a known key.
+// unknown keys, and so does that of an alias which comes too late; null and, behind an alias, "-" say nothing. Of an
+// array the first scalar is the value of a known key.
 type canonicalJSON struct {
 	texts
-	path  []byte // key of the value in hand
-	key   []byte // a key with escapes, resolved
-	value []byte // a value with escapes, resolved
-	hints []hint // fields in the order of the line before
-	seen  int    // keys of this line
-	ranks [numSlots]uint8
+	path   []byte // key of the value in hand
+	key    []byte // a key with escapes, resolved
+	value  []byte // a value with escapes, resolved
+	hints  []hint // fields in the order of the line before
+	seen   int    // keys of this line
+	ranks  [numSlots]uint8
+	recent [numSlots]string // the texts of the line before, which many lines repeat
 
 	badTime    []byte // the timestamp that could not be read, for the error
 	badAddress []byte // the client address, likewise
@@ -48,14 +50,6 @@ type canonicalJSON struct {
 type hint struct {
 	key   string
 	field *field
-}
-
-// scalar is a value of a line as text.
-type scalar struct {
-	text  []byte
-	null  bool
-	array bool // the text is the array's JSON; first is its first scalar
-	first []byte
 }
 
 func newCanonicalJSON() *canonicalJSON { return &canonicalJSON{texts: newTexts()} }
@@ -132,11 +126,11 @@ func (d *canonicalJSON) object(s *jsonScanner, e *sundew.Event, depth int) bool 
 
 // member reads the value of key and puts it into the event.
 func (d *canonicalJSON) member(s *jsonScanner, e *sundew.Event, key []byte, depth int) bool {
-	var v scalar
+	var text []byte
 	var ok bool
-	switch c := s.space(); c {
+	switch s.space() {
 	case '"':
-		v.text, ok = d.string(s)
+		text, ok = d.string(s)
 	case '{':
 		if depth+1 < maxDepth {
 			if depth == 0 {
@@ -145,22 +139,23 @@ func (d *canonicalJSON) member(s *jsonScanner, e *sundew.Event, key []byte, dept
 			d.path = append(d.path, '.')
 			return d.object(s, e, depth+1)
 		}
-		v.text, ok = s.nested()
+		text, ok = s.nested()
 	case '[':
-		v.array = true
-		v.text, ok = s.nested()
-		v.first = d.firstOf(v.text)
+		if text, ok = s.nested(); ok {
+			d.put(e, key, text, d.firstOf(text))
+		}
+		return ok
 	case 't':
-		v.text, ok = []byte("true"), s.literal("true")
+		text, ok = []byte("true"), s.literal("true")
 	case 'f':
-		v.text, ok = []byte("false"), s.literal("false")
+		text, ok = []byte("false"), s.literal("false")
 	case 'n':
-		v.null, ok = true, s.literal("null")
+		return s.literal("null")
 	default:
-		v.text, ok = s.number()
+		text, ok = s.number()
 	}
 	if ok {
-		d.put(e, key, v)
+		d.put(e, key, text, text)
 	}
 	return ok
 }
@@ -179,9 +174,6 @@ func (d *canonicalJSON) string(s *jsonScanner) ([]byte, bool) {
 
 // firstOf returns the first element of an array where it is a string or a number, nil otherwise.
 func (d *canonicalJSON) firstOf(array []byte) []byte {
-	if len(array) == 0 {
-		return nil
-	}
 	s := jsonScanner{buf: array, pos: 1}
 	if s.space() == '"' {
 		text, _ := d.string(&s)
@@ -191,31 +183,30 @@ func (d *canonicalJSON) firstOf(array []byte) []byte {
 	return number
 }
 
-// put finds the field that key names and sets it, or keeps the value as an attribute.
-func (d *canonicalJSON) put(e *sundew.Event, key []byte, v scalar) {
-	if v.null {
-		return
-	}
+// put finds the field that key names and sets it to value, or keeps the whole text as an attribute. The two differ for
+// arrays.
+func (d *canonicalJSON) put(e *sundew.Event, key, whole, value []byte) {
 	f := d.lookup(key)
 	if f == nil {
-		d.attribute(e, key, v.text)
+		d.attribute(e, key, whole)
 		return
 	}
-	text := v.text
-	if v.array {
-		text = v.first
-	}
-	if len(text) == 0 || (f.rank < canonical && string(text) == "-") {
+	if len(value) == 0 || (f.rank < canonical && string(value) == "-") {
 		return
 	}
-	if d.ranks[f.slot] > f.rank {
-		return
-	}
-	if !f.set(d, e, text) {
-		d.attribute(e, key, v.text)
+	if d.ranks[f.slot] > f.rank || !f.set(d, e, value) {
+		d.attribute(e, key, whole)
 		return
 	}
 	d.ranks[f.slot] = f.rank
+}
+
+// text returns a value of a slot as repeated does, at less cost where the line before had the same.
+func (d *canonicalJSON) text(s slot, b []byte, limit int) string {
+	if d.recent[s] != string(b) {
+		d.recent[s] = d.repeated(b, limit)
+	}
+	return d.recent[s]
 }
 
 func (d *canonicalJSON) lookup(key []byte) *field {

@@ -12,7 +12,7 @@ type target struct{ host, path, query []byte }
 // splitRequestLine takes "METHOD target HTTP/version" apart. Clients send anything: spaces in the target and a missing
 // version are read, and ok is false for what is no request line at all, such as a TLS handshake.
 func splitRequestLine(line []byte) (method, rest []byte, ok bool) {
-	if i := bytes.LastIndex(line, []byte(" HTTP/")); i >= 0 {
+	if i := bytes.LastIndexByte(line, ' '); i >= 0 && bytes.HasPrefix(line[i+1:], []byte("HTTP/")) {
 		line = line[:i]
 	}
 	method, rest, found := bytes.Cut(line, []byte(" "))

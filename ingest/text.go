@@ -70,48 +70,31 @@ func (t *texts) bounded(b []byte, limit int) []byte {
 	return t.valid
 }
 
-// upper returns an HTTP method in upper case.
+// upper returns a method or a country in upper case. Only a to z change: other letters may change their length.
 func (t *texts) upper(b []byte, limit int) string {
-	switch string(b) { // no allocation for what nearly every line holds
-	case "GET":
-		return "GET"
-	case "POST":
-		return "POST"
-	case "PUT":
-		return "PUT"
-	case "HEAD":
-		return "HEAD"
-	}
-	return t.repeated(asciiUpper(b), limit)
+	return t.repeated(otherCase(b, 'a'), limit)
 }
 
-// lower returns a host name in lower case.
+// lower returns a host name in lower case, A to Z likewise.
 func (t *texts) lower(b []byte, limit int) string {
-	for _, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			return t.repeated(asciiLower(b), limit)
+	return t.repeated(otherCase(b, 'A'), limit)
+}
+
+// otherCase turns the 26 letters from first on, 'a' or 'A', into their other case. It returns b itself where it has none
+// of them, and a copy otherwise.
+func otherCase(b []byte, first byte) []byte {
+	for i, c := range b {
+		if c-first < 26 {
+			b = bytes.Clone(b)
+			for j := i; j < len(b); j++ {
+				if b[j]-first < 26 {
+					b[j] ^= 'a' - 'A'
+				}
+			}
+			return b
 		}
 	}
-	return t.repeated(b, limit)
-}
-
-// asciiUpper leaves everything but a to z alone: upper case of other letters may have another length.
-func asciiUpper(b []byte) []byte {
-	return bytes.Map(func(r rune) rune {
-		if 'a' <= r && r <= 'z' {
-			return r - 'a' + 'A'
-		}
-		return r
-	}, b)
-}
-
-func asciiLower(b []byte) []byte {
-	return bytes.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r - 'A' + 'a'
-		}
-		return r
-	}, b)
+	return b
 }
 
 // unescape appends b to dst with the escapes of access logs resolved: \xHH of nginx and Apache, and Apache's \" \\ \n \r

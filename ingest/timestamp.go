@@ -122,10 +122,15 @@ func parseTimestamp(b []byte) (time.Time, bool) {
 	return parseEpoch(b)
 }
 
+// The first second of the year 1 and the last of 9999, between which RFC 3339 can write a time.
+const (
+	firstSecond = -62135596800
+	lastSecond  = 253402300799
+)
+
 func inRange(t time.Time) (time.Time, bool) {
-	t = t.UTC()
-	year := t.Year()
-	return t, 1 <= year && year <= 9999
+	second := t.Unix()
+	return t.UTC(), firstSecond <= second && second <= lastSecond
 }
 
 // parseEpoch takes numbers below 1e11 as seconds (to the year 5138), below 1e14 as milliseconds, below 1e17 as
