@@ -109,7 +109,7 @@ func (f *file) condition(n *yaml.Node, d *dialect) *condition {
 	if issues.Err() != nil {
 		for _, e := range issues.Errors() {
 			line, column := f.place(n, e.Location.Line(), e.Location.Column())
-			f.noteAt(line, column, hintFor(e.Message), "%s", firstLine(e.Message))
+			f.noteAt(line, column, hintFor(e, n.Value, d.vars), "%s", firstLine(e.Message))
 		}
 		return nil
 	}
@@ -204,14 +204,47 @@ func checkPattern(pattern string, literal bool) string {
 }
 
 // hintFor knows the mistakes that people make first.
-func hintFor(message string) string {
+func hintFor(e *cel.Error, source string, vars map[string]*variable) string {
+	message := e.Message
 	switch {
+	case strings.Contains(message, "did you mean"):
+		return ""
+	case strings.Contains(message, "undeclared reference"):
+		return hintForName(nameAt(source, e.Location.Line(), e.Location.Column()), vars)
 	case strings.Contains(message, "no matching overload") && strings.Contains(message, "double") && strings.Contains(message, "int"):
 		return "features are decimal numbers: write 5.0, not 5, in arithmetic"
 	case strings.Contains(message, "Syntax error") && (strings.Contains(message, "'and'") || strings.Contains(message, "'or'") || strings.Contains(message, "'not'")):
 		return "write &&, || and !"
 	}
 	return ""
+}
+
+func hintForName(name string, vars map[string]*variable) string {
+	kind, feature, _ := strings.Cut(name, ".")
+	if _, err := sundew.ParseKind(kind); err == nil {
+		for _, info := range sundew.Catalogue {
+			if info.Name == feature {
+				return fmt.Sprintf("%s is a feature of another kind of entity than the rule's", name)
+			}
+		}
+	}
+	return nearest(name, sortedKeys(vars))
+}
+
+// nameAt returns the dotted name that stands at a place of an expression, line from 1 and column from 0.
+func nameAt(source string, line, column int) string {
+	lines := strings.Split(source, "\n")
+	if line < 1 || line > len(lines) || column < 0 || column > len(lines[line-1]) {
+		return ""
+	}
+	rest := lines[line-1][column:]
+	end := strings.IndexFunc(rest, func(r rune) bool {
+		return r != '.' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
+	if end < 0 {
+		return rest
+	}
+	return rest[:end]
 }
 
 func firstLine(text string) string {

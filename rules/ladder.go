@@ -102,7 +102,7 @@ func (r *rung) delayAt(level float64) time.Duration {
 		return 0
 	}
 	above := max(0, level-r.at)
-	return min(r.delay.max, r.delay.min+time.Duration(above*float64(r.delay.perPoint)))
+	return min(r.delay.max, r.delay.min+time.Duration(above*float64(r.delay.perPoint)).Round(time.Millisecond))
 }
 
 // ttlAfter returns how long a stay lasts after so many earlier ones.
