@@ -93,7 +93,7 @@ type Shipper struct {
 
 	mu       sync.Mutex
 	ring     []sundew.Event
-	first    int            // the oldest
+	first    int // the oldest
 	waiting  int
 	epoch    uint64
 	sequence uint64
