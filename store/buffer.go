@@ -10,7 +10,7 @@ import (
 	"sundew"
 )
 
-// flushTimeout bounds what Run does after its context has ended.
+// flushTimeout bounds one batch, and all that Run does after its context has ended.
 const flushTimeout = 30 * time.Second
 
 // Buffer stands before a Recorder that may be slow or away, so that scoring never waits for it. What does not fit is
@@ -66,18 +66,24 @@ func (b *Buffer) Record(_ context.Context, batch sundew.Batch, scores []sundew.S
 	return nil
 }
 
-// Run records what is in line until ctx ends, then what is still there, and returns nil. A batch that the store refuses is
-// counted and left behind. When the rest takes longer than half a minute, Run gives up with an error. Stop whoever calls
-// Record first.
+// Run records what is in line until ctx ends, then what is still there, and returns nil. A batch that the store refuses, or
+// holds for longer than half a minute, is counted and left behind. When the rest takes longer than another half minute,
+// Run gives up with an error. Stop whoever calls Record first.
 func (b *Buffer) Run(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			return b.flush(context.WithoutCancel(ctx))
 		case r := <-b.queue:
-			b.pass(context.WithoutCancel(ctx), r)
+			b.passInTime(context.WithoutCancel(ctx), r)
 		}
 	}
+	return b.flush(context.WithoutCancel(ctx))
+}
+
+func (b *Buffer) passInTime(ctx context.Context, r recording) {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	b.pass(ctx, r)
 }
 
 func (b *Buffer) flush(ctx context.Context) error {
