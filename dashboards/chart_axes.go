@@ -73,11 +73,8 @@ func (p plot) drawTimeAxis(s *svg) {
 
 // niceMax returns the round value at or above the largest, and the distance of three or four lines below it.
 func niceMax(largest float64) (top, step float64) {
-	if !(largest > 0) || math.IsInf(largest, 1) {
-		return 4, 1
-	}
-	if largest <= 4 {
-		return 4, 1
+	if !(largest > 4) || math.IsInf(largest, 1) {
+		return 4, 2
 	}
 	unit := math.Pow(10, math.Floor(math.Log10(largest/4)))
 	for _, k := range [...]float64{1, 2, 2.5, 5, 10} {

@@ -176,5 +176,5 @@ func (f frame) RuleHref(rule string) string {
 	if !f.rules[id] {
 		return ""
 	}
-	return withQuery("rules", f.carry) + "#rule-" + url.PathEscape(id)
+	return withQuery("rules", f.carry) + "#" + ruleAnchor(id)
 }

@@ -25,6 +25,10 @@ func decisionPath(id string) string {
 	return "decision/" + url.PathEscape(id)
 }
 
+// ruleAnchor is the id of a rule's place on the page of rules. Browsers compare a fragment with ids before they decode
+// it, so the escaped form serves as both.
+func ruleAnchor(id string) string { return "rule-" + url.QueryEscape(id) }
+
 // withQuery appends an encoded query to a path that may have one.
 func withQuery(path, query string) string {
 	switch {

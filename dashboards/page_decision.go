@@ -13,7 +13,7 @@ type decisionModel struct {
 	Decision  sundew.Decision `json:"decision"`
 	Words     string          `json:"words"` // what it does, in one sentence
 	BasisText string          `json:"basis_words"`
-	InForce   bool            `json:"in_force"`
+	Standing  standing        `json:"standing"`
 	Rule      *RuleInfo       `json:"rule"` // null where the rule is not loaded
 	Requests  []eventModel    `json:"requests"`
 	// HistoryAway says that the store did not answer: the decision comes from the blocklist, and Requests is empty.
@@ -60,9 +60,9 @@ func (c *console) decision(ctx context.Context, q query) (model, error) {
 		m.Requests = eventModels(events)
 	}
 	m.Decision = finiteDecision(d)
-	m.Words = describe(&m.Decision, q.Now)
+	m.Standing = standingOf(&d, c.Lister.Blocklist(), q.Now)
+	m.Words = describe(&m.Decision, m.Standing, q.Now)
 	m.BasisText = explainBasis(&m.Decision)
-	m.InForce = d.InForce(q.Now)
 	m.Rule = c.rule(d.RuleID())
 	return m, nil
 }

@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net/netip"
@@ -28,8 +29,12 @@ func scene() *memory {
 	slices.SortStableFunc(m.events, func(a, b sundew.Event) int { return a.Time.Compare(b.Time) })
 	slices.SortStableFunc(m.decided, func(a, b sundew.Decision) int { return a.Time.Compare(b.Time) })
 	m.list.Cursor = sundew.Cursor{Epoch: "k3f9", Seq: 41}
+	held := map[string]sundew.Decision{}
 	for _, d := range m.decided {
-		if sceneNow.Before(d.Expires) {
+		held[d.Key()] = d
+	}
+	for _, key := range slices.Sorted(maps.Keys(held)) {
+		if d := held[key]; sceneNow.Before(d.Expires) {
 			m.list.Decisions = append(m.list.Decisions, d)
 		}
 	}

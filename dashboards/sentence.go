@@ -7,6 +7,20 @@ import (
 	"sundew"
 )
 
+// kindWord names a kind in a label.
+func kindWord(k sundew.Kind) string {
+	switch k {
+	case sundew.KindIP:
+		return "IP"
+	case sundew.KindAPIKey:
+		return "API key"
+	case sundew.KindASN:
+		return "ASN"
+	case sundew.KindNone, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount, sundew.KindFingerprint:
+	}
+	return title(k.String())
+}
+
 // subject names an entity as a person would.
 func subject(e sundew.Entity) string {
 	switch e.Kind {
@@ -25,8 +39,45 @@ func subject(e sundew.Entity) string {
 	return e.Kind.String() + " " + e.Key
 }
 
+// standing is what has become of a decision.
+type standing string
+
+const (
+	standingForce    standing = "in force"
+	standingShadow   standing = "shadow"
+	standingExpired  standing = "expired"
+	standingReplaced standing = "replaced" // by a later version, or withdrawn
+)
+
+// standingOf asks the blocklist: a decision that has not expired holds only as long as the list has it.
+func standingOf(d *sundew.Decision, list sundew.Blocklist, now time.Time) standing {
+	switch {
+	case !now.Before(d.Expires):
+		return standingExpired
+	case d.Shadow:
+		return standingShadow
+	}
+	if _, held := inList(list, d.ID); held {
+		return standingForce
+	}
+	return standingReplaced
+}
+
+// verb is the form of "to be" that fits a decision of that standing.
+func (s standing) verb(d *sundew.Decision) string {
+	switch {
+	case d.Shadow:
+		return "would be"
+	case s == standingExpired:
+		return "were"
+	case s == standingReplaced:
+		return "were to be"
+	}
+	return "are"
+}
+
 // describe says in one sentence what a decision does to whom until when, seen from now.
-func describe(d *sundew.Decision, now time.Time) string {
+func describe(d *sundew.Decision, s standing, now time.Time) string {
 	who := subject(d.Entity)
 	for _, also := range d.And {
 		who += " together with " + subject(also)
@@ -35,14 +86,7 @@ func describe(d *sundew.Decision, now time.Time) string {
 	if d.Expires.Sub(d.Time) >= 12*time.Hour || !sameDay(d.Expires, now) {
 		until = d.Expires.UTC().Format("2 January 2006, 15:04:05") + " UTC"
 	}
-	verb := "are"
-	switch {
-	case d.Shadow:
-		verb = "would be"
-	case !now.Before(d.Expires):
-		verb = "were"
-	}
-	return fmt.Sprintf("Requests of %s %s %s until %s.", who, verb, effect(d), until)
+	return fmt.Sprintf("Requests of %s %s %s until %s.", who, s.verb(d), effect(d), until)
 }
 
 func effect(d *sundew.Decision) string {

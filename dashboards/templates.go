@@ -56,7 +56,7 @@ func functions(static assets) template.FuncMap {
 		"text":    func(value string) shown { return showText(value, maxCell) },
 		"cut":     func(value string, n int) shown { return showText(value, n) },
 		"spelled": spelled,
-		"kind":    func(k sundew.Kind) string { return title(k.String()) },
+		"kind":    kindWord,
 		"title":   title,
 		"ref":     reference,
 
@@ -85,8 +85,9 @@ func functions(static assets) template.FuncMap {
 		"decided":  func(ds []sundew.Decision, f frame) decisionsTable { return decisionsTable{ds, f} },
 		"rule":     func(rule string, f frame) ruleLink { return ruleLink{rule, f} },
 
-		"ruleQuery": func(id string) string { return url.Values{"q": {id}}.Encode() },
-		"one":       plural,
+		"ruleAnchor": ruleAnchor,
+		"ruleQuery":  func(id string) string { return url.Values{"q": {id}}.Encode() },
+		"one":        plural,
 	}
 }
 
