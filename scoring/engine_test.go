@@ -111,12 +111,26 @@ func TestChannels(t *testing.T) {
 			90, 100, "rate",
 		},
 		{
-			"pages of 60 assets, one every half minute", ip, 60 * 20, 0,
+			"pages with 60 pictures, one every half minute", ip, 60 * 20, 0,
 			func(i int, e *sundew.Event) {
 				e.Time = start.Add(time.Duration(i/60)*30*time.Second + time.Duration(i%60)*20*time.Millisecond)
-				e.Path = fmt.Sprintf("/assets/%d.js", i%60)
+				if e.Path = fmt.Sprintf("/page/%d", i/60); i%60 > 0 {
+					e.Path = fmt.Sprintf("/assets/%d.png", i%60)
+				}
 			},
-			0, 30, "",
+			0, 1, "",
+		},
+		{
+			"a client of an API that asks 40 times at once, every other minute", ip, 400, 0,
+			func(i int, e *sundew.Event) {
+				e.Time = start.Add(time.Duration(i/40)*2*time.Minute + time.Duration(i%40)*50*time.Millisecond)
+			},
+			0, 40, "",
+		},
+		{
+			"a scraper at 100 a minute, for ten minutes", ip, 1000, 600 * time.Millisecond,
+			func(i int, e *sundew.Event) { e.Path = fmt.Sprintf("/v1/products/%d", i) },
+			90, 100, "rate",
 		},
 		{
 			"one device walks through accounts", device, 20, 5 * time.Second,

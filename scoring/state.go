@@ -63,6 +63,8 @@ type state struct {
 	PastMean    float32 // mean requests per active minute of the trusted past
 	PastWindows float32 // active minutes it rests on, at most maxPastWindows
 	TodayCount  uint32  // requests in closed minutes today
+	LatestMean  float32 // further requests per minute in the latest closed ones
+	RateWeights [rateLaws]float32
 
 	Duels [numChannels]duel // chRate's is unused
 
@@ -82,7 +84,7 @@ type state struct {
 const (
 	secondsPerDay  = 86_400
 	maxPastWindows = 100
-	meanShrinkage  = 5 // active minutes that the population's mean weighs against the entity's own
+	meanShrinkage  = 40 // active minutes that the population's mean weighs against the entity's own
 )
 
 // distinct estimates the number of members of a set from its bitmap by linear counting (Whang, Vander-Zanden and Taylor,

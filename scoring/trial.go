@@ -14,6 +14,7 @@ type trial struct {
 	authAttempt bool
 	authFailure bool
 	unbidden    bool // browsers and crawlers ask for it without anybody's wish
+	asset       bool // part of a page: a picture, a style, a script
 	ours        bool // an edge of ours answered, so the status is not the API's word
 	kibibytes   uint32
 	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
@@ -25,6 +26,7 @@ func newTrial(e *sundew.Event, h hasher) trial {
 		status:      e.Status,
 		clientError: e.Status >= 400 && e.Status <= 499,
 		unbidden:    unbidden(e.Path),
+		asset:       (e.Method == "GET" || e.Method == "HEAD") && partOfPage(e.Path),
 		ours:        e.EdgeAction >= sundew.ActionChallenge,
 		kibibytes:   uint32(min(max(e.ResponseBytes, 0)/1024, 1<<30)),
 	}
@@ -84,6 +86,20 @@ func unbidden(path string) bool {
 		return true
 	}
 	return strings.HasPrefix(name, "apple-touch-icon") || strings.HasPrefix(name, "favicon-") || strings.HasPrefix(path, "/.well-known/")
+}
+
+// partOfPage goes by the ending of the path's last segment.
+func partOfPage(path string) bool {
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	dot := strings.LastIndexByte(name, '.')
+	if dot < 0 || len(name)-dot > len(".woff2") {
+		return false
+	}
+	switch name[dot+1:] {
+	case "css", "js", "mjs", "map", "png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico", "woff", "woff2", "ttf", "otf", "eot":
+		return true
+	}
+	return false
 }
 
 // containsFold reports whether text contains the lower-case ASCII word in any case.

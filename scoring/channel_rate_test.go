@@ -1,0 +1,65 @@
+package scoring
+
+import (
+	"math"
+	"testing"
+)
+
+// TestRateIsFair sums the e-value of whole minutes over the null's law of counts: it must be 1, whatever the alternative
+// has learned before.
+func TestRateIsFair(t *testing.T) {
+	for name, before := range map[string]state{
+		"fresh":            {RateWeights: evenly},
+		"busy lately":      {RateWeights: [rateLaws]float32{.1, .1, .8}, LatestMean: 100, Windows: 1},
+		"calm, was raised": {RateWeights: [rateLaws]float32{.8, .1, .1}, LatestMean: 2, Windows: 9, TodayCount: 500},
+		"shared address":   {RateWeights: evenly, Covered: [numCovered]uint64{setDevices: 0xff}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := before
+			mean := s.rateExpected()
+			sum, reach, e := 0.0, 1.0, 1.0 // reach = P(X >= x), e = product of the ratios so far
+			for reach > 1e-14 {
+				ending := s
+				sum += reach * another(mean, false) * e * ending.rateDuel(false)
+				reach *= another(mean, true)
+				e *= s.rateDuel(true)
+			}
+			if got := sum + reach*e; math.Abs(got-1) > 1e-4 {
+				t.Errorf("the mean of e over the null's law is %v, want 1", got)
+			}
+		})
+	}
+}
+
+func TestRateExpectationIsNeverBelowThePopulation(t *testing.T) {
+	for name, test := range map[string]struct {
+		s    state
+		want float64
+	}{
+		"fresh":               {state{}, rateMean},
+		"idle for a long day": {state{Windows: 300, TodayCount: 300}, rateMean},
+		"busy past":           {state{PastMean: 88, PastWindows: 40}, (meanShrinkage*rateMean + 88.0*40) / (meanShrinkage + 40)},
+		"busy today":          {state{Windows: 11, TodayCount: 10 + 10*100}, (meanShrinkage*rateMean + 1000.0) / (meanShrinkage + 10)},
+		"two devices":         {state{Covered: [numCovered]uint64{setDevices: 3}}, 2 * rateMean},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := test.s.rateExpected(); math.Abs(got-test.want) > 1e-9 {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// TestATrustedDayAtMostDoublesThePast is what an attacker who feeds the baseline runs into.
+func TestATrustedDayAtMostDoublesThePast(t *testing.T) {
+	s := state{PastMean: 10, PastWindows: maxPastWindows, Windows: 300, TodayCount: 300 * 1000}
+	s.closeRate(1)
+	if s.PastMean > 20 {
+		t.Errorf("a day with 1000 a minute took a past of 10 to %v", s.PastMean)
+	}
+	s = state{PastMean: 10, PastWindows: 50, Windows: 300, TodayCount: 300 * 1000}
+	s.closeRate(0)
+	if s.PastMean != 10 {
+		t.Errorf("a convicted day was learned: %v", s.PastMean)
+	}
+}
