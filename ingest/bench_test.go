@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -52,6 +53,25 @@ func benchmarkDecoder(b *testing.B, d Decoder, lines [][]byte) {
 		for i := 0; b.Loop(); i++ {
 			if bytes.IndexByte(lines[i%len(lines)], '\n') >= 0 {
 				b.Fatal("newline in a line")
+			}
+		}
+	})
+	b.Run("encoding-json", func(b *testing.B) { // another yardstick, for JSON alone
+		if lines[0][0] != '{' {
+			b.Skip("not JSON")
+		}
+		for i := 0; b.Loop(); i++ {
+			var doc struct {
+				Time   time.Time  `json:"timestamp"`
+				Client netip.Addr `json:"client.address"`
+				Method string     `json:"http.request.method"`
+				Path   string     `json:"url.path"`
+				Status int        `json:"http.response.status_code"`
+				Agent  string     `json:"user_agent.original"`
+				Device string     `json:"device.id"`
+			}
+			if err := json.Unmarshal(lines[i%len(lines)], &doc); err != nil {
+				b.Fatal(err)
 			}
 		}
 	})
