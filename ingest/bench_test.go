@@ -77,7 +77,7 @@ func benchmarkDecoder(b *testing.B, d Decoder, lines [][]byte) {
 	})
 	b.Run("decode", func(b *testing.B) {
 		b.ReportAllocs()
-		e := sundew.NewEvent()
+		var e sundew.Event
 		for i := 0; b.Loop(); i++ {
 			e = sundew.NewEvent()
 			if err := d.Decode(lines[i%len(lines)], &e); err != nil {

@@ -97,9 +97,7 @@ func (s *jsonScanner) special() int {
 func (s *jsonScanner) number() (raw []byte, ok bool) {
 	start := s.pos
 	s.skipByte('-')
-	if s.skipByte('0') {
-		// no digits may follow a leading zero
-	} else if !s.skipDigits() {
+	if !s.skipByte('0') && !s.skipDigits() { // no digit may follow a leading zero
 		return nil, false
 	}
 	if s.skipByte('.') && !s.skipDigits() {

@@ -220,7 +220,7 @@ func TestRecordsOfSeveralFormatsInOnePartition(t *testing.T) {
 				t.Errorf("dead letter %+v", l)
 			}
 		}
-		want := []string{"2 cobol unknown format", "4 nginx not a combined log line", "5  line too long"}
+		want := []string{"2 cobol unknown format", "4 nginx not a combined log line", "5 auto line too long"}
 		if !reflect.DeepEqual(reasons, want) {
 			t.Errorf("got %q, want %q", reasons, want)
 		}
