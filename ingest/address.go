@@ -20,8 +20,8 @@ func parseClient(b []byte) (netip.Addr, bool) {
 			return netip.Addr{}, false
 		}
 		b = b[1:end]
-	} else if colon := bytes.IndexByte(b, ':'); colon > 0 && colon == bytes.LastIndexByte(b, ':') && isPort(b[colon:]) {
-		b = b[:colon]
+	} else if colon := bytes.IndexByte(b, ':'); colon < 0 || (colon == bytes.LastIndexByte(b, ':') && isPort(b[colon:])) {
+		return parseIPv4(b[:max(colon, 0)])
 	}
 	addr, err := netip.ParseAddr(string(b))
 	if err != nil {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -55,9 +56,28 @@ func benchmarkDecoder(b *testing.B, d Decoder, lines [][]byte) {
 			}
 		}
 	})
+	b.Run("encoding-json", func(b *testing.B) { // another yardstick, for JSON alone
+		if lines[0][0] != '{' {
+			b.Skip("not JSON")
+		}
+		for i := 0; b.Loop(); i++ {
+			var doc struct {
+				Time   time.Time  `json:"timestamp"`
+				Client netip.Addr `json:"client.address"`
+				Method string     `json:"http.request.method"`
+				Path   string     `json:"url.path"`
+				Status int        `json:"http.response.status_code"`
+				Agent  string     `json:"user_agent.original"`
+				Device string     `json:"device.id"`
+			}
+			if err := json.Unmarshal(lines[i%len(lines)], &doc); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("decode", func(b *testing.B) {
 		b.ReportAllocs()
-		e := sundew.NewEvent()
+		var e sundew.Event
 		for i := 0; b.Loop(); i++ {
 			e = sundew.NewEvent()
 			if err := d.Decode(lines[i%len(lines)], &e); err != nil {

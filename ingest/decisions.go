@@ -34,7 +34,7 @@ func (d *Decisions) Publish(ctx context.Context, ds []sundew.Decision) error {
 	return d.producer.Produce(ctx, d.topic, ByKey, records)
 }
 
-// Forget lets compaction remove decisions that hold no longer, without which the topic grows with every entity that
+// Forget lets compaction remove expired and withdrawn decisions, without which the topic grows with every entity that
 // ever had one. Only the caller knows that no later decision of the same entity and rule is there.
 func (d *Decisions) Forget(ctx context.Context, ds []sundew.Decision) error {
 	records := make([]Record, len(ds))

@@ -447,7 +447,7 @@ func setProof(to *sundew.Proof, text []byte) bool {
 
 func setCaptcha(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
 	score, err := strconv.ParseFloat(string(text), 64)
-	if err != nil || !(score >= 0 && score <= 1) {
+	if err != nil || math.IsNaN(score) || score < 0 || score > 1 {
 		return false
 	}
 	e.CaptchaScore = score

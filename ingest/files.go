@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,7 @@ func OpenFiles(paths []string, c FileConfig) (*Files, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no log file named: give one or more paths, - for standard input")
 	}
+	c.Format = cmp.Or(c.Format, autoName)
 	if _, err := NewDecoder(c.Format); err != nil {
 		return nil, err
 	}

@@ -65,6 +65,16 @@ func (s *jsonScanner) text() (raw []byte, escaped, ok bool) {
 	}
 }
 
+// expect reads a string, at whose opening quote pos stands, where it is exactly text, which needs no escapes.
+func (s *jsonScanner) expect(text string) bool {
+	end := s.pos + 1 + len(text)
+	if end >= len(s.buf) || s.buf[end] != '"' || string(s.buf[s.pos+1:end]) != text {
+		return false
+	}
+	s.pos = end + 1
+	return true
+}
+
 // special returns the place of the next quote or backslash, len(buf) where there is none. It looks at eight bytes at a
 // time: most values are short, which makes calls of bytes.IndexByte the larger part of the work.
 func (s *jsonScanner) special() int {
@@ -87,9 +97,7 @@ func (s *jsonScanner) special() int {
 func (s *jsonScanner) number() (raw []byte, ok bool) {
 	start := s.pos
 	s.skipByte('-')
-	if s.skipByte('0') {
-		// no digits may follow a leading zero
-	} else if !s.skipDigits() {
+	if !s.skipByte('0') && !s.skipDigits() { // no digit may follow a leading zero
 		return nil, false
 	}
 	if s.skipByte('.') && !s.skipDigits() {

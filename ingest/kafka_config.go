@@ -126,7 +126,7 @@ func compressionOf(name string) (kafka.Compression, error) {
 	return 0, fmt.Errorf("kafka.compression: %q is not known: want lz4, zstd or none", name)
 }
 
-// metadataTTL bounds how long a client asks a broker that no longer leads a partition.
+// metadataTTL bounds how long a client asks a broker that has stopped leading a partition.
 const metadataTTL = 3 * time.Second
 
 // broker is a client with the connections it owns.

@@ -98,7 +98,7 @@ func within10s(t *testing.T) context.Context {
 
 // lineOf is a canonical line of the n-th request of somebody.
 func lineOf(who, n int) Record {
-	e := event(func(e *sundew.Event) { e.Gateway, e.GatewaySequence = strconv.Itoa(who), uint64(n) + 1 })
+	e := event(func(e *sundew.Event) { e.Gateway, e.GatewaySequence = strconv.Itoa(who), uint64(n)+1 })
 	return Record{Key: fmt.Appendf(nil, "key-%d", who), Value: e.AppendJSON(nil)}
 }
 
@@ -220,7 +220,7 @@ func TestRecordsOfSeveralFormatsInOnePartition(t *testing.T) {
 				t.Errorf("dead letter %+v", l)
 			}
 		}
-		want := []string{"2 cobol unknown format", "4 nginx not a combined log line", "5  line too long"}
+		want := []string{"2 cobol unknown format", "4 nginx not a combined log line", "5 auto line too long"}
 		if !reflect.DeepEqual(reasons, want) {
 			t.Errorf("got %q, want %q", reasons, want)
 		}
@@ -544,7 +544,9 @@ func TestFollowersSeeAllDecisionsAndThenNewOnes(t *testing.T) {
 				if len(latest) != 40 {
 					t.Errorf("caught up with %d of 40 decisions", len(latest))
 				}
-				go func() { _ = publisher.Publish(context.WithoutCancel(ctx), []sundew.Decision{decision("198.51.100.1", 1000)}) }()
+				go func() {
+					_ = publisher.Publish(context.WithoutCancel(ctx), []sundew.Decision{decision("198.51.100.1", 1000)})
+				}()
 			}
 			return nil
 		})

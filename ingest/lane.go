@@ -23,9 +23,18 @@ type lane struct {
 
 // call is the part of one Produce that goes to one partition.
 type call struct {
-	ctx  context.Context //nolint:containedctx // tells whether the caller still waits
+	gone <-chan struct{} // closed when the caller does not wait any more
 	left []Record        // not acknowledged yet; touched by the lane alone once queued
 	done chan error      // gets the outcome, once
+}
+
+func (c *call) abandoned() bool {
+	select {
+	case <-c.gone:
+		return true
+	default:
+		return false
+	}
 }
 
 func newLane(p *Producer, key laneKey) *lane {
@@ -104,7 +113,7 @@ func (l *lane) next(limit int) []share {
 	defer l.mu.Unlock()
 	waiting := l.calls[:0]
 	for _, c := range l.calls {
-		if c.ctx.Err() == nil {
+		if !c.abandoned() {
 			waiting = append(waiting, c)
 		}
 	}

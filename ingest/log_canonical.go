@@ -96,24 +96,8 @@ func (d *canonicalJSON) object(s *jsonScanner, e *sundew.Event, depth int) bool 
 	}
 	base := len(d.path)
 	for {
-		if s.space() != '"' {
-			return false
-		}
-		key, escaped, ok := s.text()
-		if !ok {
-			return false
-		}
-		if escaped {
-			if d.key, ok = unescapeJSON(d.key[:0], key); !ok {
-				return false
-			}
-			key = d.key
-		}
-		if depth > 0 {
-			d.path = append(d.path[:base], key...)
-			key = d.path
-		}
-		if !s.byte(':') || !d.member(s, e, key, depth) {
+		key, f, ok := d.name(s, base, depth)
+		if !ok || !s.byte(':') || !d.member(s, e, f, key, depth) {
 			return false
 		}
 		d.path = d.path[:base]
@@ -124,8 +108,36 @@ func (d *canonicalJSON) object(s *jsonScanner, e *sundew.Event, depth int) bool 
 	}
 }
 
-// member reads the value of key and puts it into the event.
-func (d *canonicalJSON) member(s *jsonScanner, e *sundew.Event, key []byte, depth int) bool {
+// name reads a key and finds its field, nil where it is unknown.
+func (d *canonicalJSON) name(s *jsonScanner, base, depth int) (key []byte, f *field, ok bool) {
+	if s.space() != '"' {
+		return nil, nil, false
+	}
+	if depth == 0 && d.seen < len(d.hints) {
+		if h := d.hints[d.seen]; h.field != nil && s.expect(h.key) {
+			d.seen++
+			return s.buf[s.pos-1-len(h.key) : s.pos-1], h.field, true
+		}
+	}
+	key, escaped, ok := s.text()
+	if !ok {
+		return nil, nil, false
+	}
+	if escaped {
+		if d.key, ok = unescapeJSON(d.key[:0], key); !ok {
+			return nil, nil, false
+		}
+		key = d.key
+	}
+	if depth > 0 {
+		d.path = append(d.path[:base], key...)
+		key = d.path
+	}
+	return key, d.lookup(key), true
+}
+
+// member reads the value of a key and puts it into the event.
+func (d *canonicalJSON) member(s *jsonScanner, e *sundew.Event, f *field, key []byte, depth int) bool {
 	var text []byte
 	var ok bool
 	switch s.space() {
@@ -142,7 +154,7 @@ func (d *canonicalJSON) member(s *jsonScanner, e *sundew.Event, key []byte, dept
 		text, ok = s.nested()
 	case '[':
 		if text, ok = s.nested(); ok {
-			d.put(e, key, text, d.firstOf(text))
+			d.put(e, f, key, text, d.firstOf(text))
 		}
 		return ok
 	case 't':
@@ -155,7 +167,7 @@ func (d *canonicalJSON) member(s *jsonScanner, e *sundew.Event, key []byte, dept
 		text, ok = s.number()
 	}
 	if ok {
-		d.put(e, key, text, text)
+		d.put(e, f, key, text, text)
 	}
 	return ok
 }
@@ -183,10 +195,8 @@ func (d *canonicalJSON) firstOf(array []byte) []byte {
 	return number
 }
 
-// put finds the field that key names and sets it to value, or keeps the whole text as an attribute. The two differ for
-// arrays.
-func (d *canonicalJSON) put(e *sundew.Event, key, whole, value []byte) {
-	f := d.lookup(key)
+// put sets a field to value, or keeps the whole text as an attribute under key. The two differ for arrays.
+func (d *canonicalJSON) put(e *sundew.Event, f *field, key, whole, value []byte) {
 	if f == nil {
 		d.attribute(e, key, whole)
 		return

@@ -180,7 +180,7 @@ func (p *Producer) Produce(ctx context.Context, topic string, partition int32, r
 
 	calls := make([]*call, 0, len(parts))
 	for to, part := range parts {
-		c := &call{ctx: ctx, left: part, done: make(chan error, 1)}
+		c := &call{gone: ctx.Done(), left: part, done: make(chan error, 1)}
 		calls = append(calls, c)
 		p.lane(laneKey{topic, to}).enqueue(c)
 	}

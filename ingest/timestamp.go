@@ -23,7 +23,7 @@ func parseCommonLogTime(b []byte) (time.Time, bool) {
 	second, ok5 := digits(b[18:20])
 	zoneHour, ok6 := digits(b[22:24])
 	zoneMinute, ok7 := digits(b[24:26])
-	if month == 0 || !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7) {
+	if month == 0 || !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 || !ok7 {
 		return time.Time{}, false
 	}
 	if hour > 23 || minute > 59 || second > 60 || zoneHour > 23 || zoneMinute > 59 {

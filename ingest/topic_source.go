@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,7 @@ func OpenTopic(c KafkaConfig, topic string, partition int32, from int64, o Topic
 	if from < LogStart || partition < 0 {
 		return nil, fmt.Errorf("open %s/%d at offset %d: want a partition and an offset from 0, or -2 for the start of the log", topic, partition, from)
 	}
+	o.Format = cmp.Or(o.Format, autoName)
 	if _, err := NewDecoder(o.Format); err != nil {
 		return nil, err
 	}
@@ -168,10 +170,7 @@ func (s *TopicSource) batch(records []record, first int64) sundew.Batch {
 }
 
 func (s *TopicSource) decode(r *record, e *sundew.Event) (result, sundew.DeadLetter) {
-	format := r.format
-	if format == "" {
-		format = s.options.Format
-	}
+	format := cmp.Or(r.format, s.options.Format)
 	line := bytes.TrimSuffix(bytes.TrimSuffix(r.value, []byte("\n")), []byte("\r"))
 	decoder, err := s.decoder(format)
 	if err != nil {
