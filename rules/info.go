@@ -21,8 +21,6 @@ type RuleInfo struct {
 	OWASPOAT       []string `json:"owasp_oat,omitempty"` // such as OAT-008
 	References     []string `json:"references,omitempty"`
 	Params         []Param  `json:"params,omitempty"`
-
-	kind sundew.Kind
 }
 
 // Param is a number or word that an analyst may turn.

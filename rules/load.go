@@ -35,9 +35,14 @@ func Load(fsys fs.FS, root string) (*Set, error) {
 	return set, nil
 }
 
-// Lint returns what Load would complain about, ordered by place, and nil where it would not.
+// Lint returns what Load would complain about, ordered by place. Of a directory that loads it returns what is missing
+// before its active rules should be trusted: a test that matches and one that does not, all passing, words on false
+// positives, and a policy for their kind of entity. It returns nil where there is nothing to say.
 func Lint(fsys fs.FS, root string) []Problem {
-	_, problems := load(fsys, root)
+	set, problems := load(fsys, root)
+	if len(problems) == 0 {
+		problems = set.advice()
+	}
 	return problems
 }
 

@@ -143,7 +143,7 @@ sample.yaml:6:1: rule: unknown key "severty": did you mean "severity"?`,
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			fsys := fstest.MapFS{
-				test.file: {Data: []byte(test.text)},
+				test.file:      {Data: []byte(test.text)},
 				"friends.yaml": {Data: []byte("apiVersion: sundew/v1\nkind: List\nid: friends\nowner: o\npurpose: tag\nentries: []\n")},
 			}
 			set, err := Load(fsys, "")

@@ -26,6 +26,7 @@ const (
 // A rule is one compiled Rule file. It is immutable and holds no state of an entity.
 type rule struct {
 	RuleInfo
+	kind  sundew.Kind
 	name  string // id@version
 	path  string // of the file
 	order int    // place among the rules of the set, which are ordered by id

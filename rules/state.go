@@ -118,6 +118,7 @@ func (w *writer) record(rec *record) {
 
 func (w *writer) standing(st *standing) {
 	w.uint(uint64(st.action))
+	w.text(string(st.basis))
 	w.int(int64(st.delay))
 	w.int(int64(st.ttl))
 	w.moment(st.expires)
@@ -213,6 +214,7 @@ func (r *stateReader) record() *record {
 func (r *stateReader) standing() standing {
 	return standing{
 		action:   sundew.Action(r.uint()),
+		basis:    sundew.Basis(r.text()),
 		delay:    time.Duration(r.int()),
 		ttl:      time.Duration(r.int()),
 		expires:  r.moment(),

@@ -45,7 +45,7 @@ func (p *policy) reachedBy(s *sundew.Score) bool {
 func (p *policy) byScore(s *sundew.Score, rec *record, ceiling sundew.Action) step {
 	for i := len(p.ladder) - 1; i >= 0; i-- {
 		r := &p.ladder[i]
-		if r.do <= ceiling && s.Nats >= r.nats && s.Points >= p.entry(r, rec, s.Time) && p.enough(r, s) {
+		if r.do <= ceiling && s.Nats >= r.nats && s.Points >= p.entry(r, rec, sundew.BasisScore, s.Time) && p.enough(r, s) {
 			return step{rung: r, level: s.Points, basis: sundew.BasisScore, name: p.name}
 		}
 	}
@@ -64,7 +64,7 @@ func (p *policy) byPoints(s *sundew.Score, rec *record, extra *rule, ceiling sun
 			continue
 		}
 		level, strongest, n := rec.together(r.do, extra, s.Time)
-		if strongest == nil || level < p.entry(r, rec, s.Time) || (r.do == sundew.ActionBlock && n < p.minRules) {
+		if strongest == nil || level < p.entry(r, rec, sundew.BasisPoints, s.Time) || (r.do == sundew.ActionBlock && n < p.minRules) {
 			continue
 		}
 		return step{rung: r, level: level, basis: sundew.BasisPoints, rule: strongest}
@@ -77,16 +77,16 @@ func (p *policy) byRule(s *sundew.Score, rec *record, c *contribution, ceiling s
 	level := c.at(s.Time)
 	for i := len(c.rule.ladder) - 1; i >= 0; i-- {
 		r := &c.rule.ladder[i]
-		if r.do <= min(ceiling, c.rule.limit) && level >= p.entry(r, rec, s.Time) && p.enough(r, s) {
+		if r.do <= min(ceiling, c.rule.limit) && level >= p.entry(r, rec, sundew.BasisPoints, s.Time) && p.enough(r, s) {
 			return step{rung: r, level: level, basis: sundew.BasisPoints, rule: c.rule}
 		}
 	}
 	return step{}
 }
 
-// entry is the points that a rung takes: fewer for those who stand on it.
-func (p *policy) entry(r *rung, rec *record, now time.Time) float64 {
-	if rec.standing.action == r.do && now.Before(rec.standing.expires) {
+// entry is the points that a rung takes: fewer for those who stand on it for the same kind of reason.
+func (p *policy) entry(r *rung, rec *record, basis sundew.Basis, now time.Time) float64 {
+	if st := &rec.standing; st.action == r.do && st.basis == basis && now.Before(st.expires) {
 		return r.at - p.hysteresis
 	}
 	return r.at
@@ -100,6 +100,7 @@ func (p *policy) enough(r *rung, s *sundew.Score) bool {
 // A standing is what was last decided, so that only news is published.
 type standing struct {
 	action  sundew.Action
+	basis   sundew.Basis
 	delay   time.Duration // before jitter
 	ttl     time.Duration
 	expires time.Time
@@ -134,7 +135,7 @@ func (st *standing) enter(c step, now time.Time) time.Duration {
 			st.stays = 0
 		}
 	}
-	st.action, st.delay = c.action(), c.delay()
+	st.action, st.basis, st.delay = c.action(), c.basis, c.delay()
 	st.ttl = c.rung.ttlAfter(st.stays)
 	st.expires = now.Add(st.ttl)
 	if c.rung.again.factor > 0 {
