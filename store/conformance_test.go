@@ -332,6 +332,7 @@ func testWrongBatch(t *testing.T, s Store) {
 		decisions []sundew.Decision
 	}{
 		{"offset beyond the batch", sundew.Batch{Events: []sundew.Event{good, late}, Position: position}, nil},
+		{"offset before the batch", sundew.Batch{Events: []sundew.Event{good}, Position: sundew.Position{First: 1, Next: 2}}, nil},
 		{"event of another partition", sundew.Batch{Events: []sundew.Event{good, foreign}, Position: position}, nil},
 		{"decision without id", sundew.Batch{Events: []sundew.Event{good}, Position: position}, []sundew.Decision{nameless}},
 	}

@@ -142,8 +142,8 @@ func (c *DuckDBConfig) makePath() error {
 }
 
 // checkpointThreshold is how much the write-ahead log may hold before the engine folds it into the file. Each time it
-// compresses the last, unfinished group of rows anew, so the engine's own 16 MiB cost half of the processor time of
-// Record; a log of this size is read back within seconds after a crash.
+// compresses the last, unfinished group of rows anew: with the engine's own 16 MiB, Record took a quarter to two thirds
+// more processor time in BenchmarkRecord. A log of this size is read back within seconds after a crash.
 const checkpointThreshold = "128MiB"
 
 // dsn names the file and the settings. The engine never reaches for other files or for extensions over the network,

@@ -33,7 +33,9 @@ func (d *DuckDB) RecordDeadLetters(ctx context.Context, letters []sundew.DeadLet
 		if err != nil {
 			return nil, err
 		}
-		err = upsertRows(ctx, conn, `INSERT OR IGNORE INTO dead_letters SELECT * FROM appended_data`, deadLetterTable(), first, appendDeadLetter)
+		err = runWithRows(ctx, conn, `
+			INSERT INTO dead_letters SELECT appended_data.* FROM appended_data
+			ANTI JOIN dead_letters USING (source, log_partition, log_offset)`, deadLetterTable(), first, appendDeadLetter)
 		if err != nil {
 			return nil, err
 		}

@@ -17,32 +17,19 @@ import (
 const decisionColumns = `id, time, entity_kind::VARCHAR, entity_key, coalesce(narrowed_by, ''), action::VARCHAR, delay_ns, score,
 	coalesce(rule, ''), coalesce(evidence, ''), expires, shadow, version, coalesce(basis, ''), coalesce(sentence, '')`
 
-// decisionTable is the table decisions as rows are handed to it.
-func decisionTable() []column {
-	return []column{
-		{"id", duckdb.TYPE_VARCHAR},
-		{"time", duckdb.TYPE_TIMESTAMP},
-		{"entity_kind", duckdb.TYPE_VARCHAR},
-		{"entity_key", duckdb.TYPE_VARCHAR},
-		{"narrowed_by", duckdb.TYPE_VARCHAR},
-		{"action", duckdb.TYPE_VARCHAR},
-		{"delay_ns", duckdb.TYPE_BIGINT},
-		{"score", duckdb.TYPE_DOUBLE},
-		{"rule", duckdb.TYPE_VARCHAR},
-		{"evidence", duckdb.TYPE_VARCHAR},
-		{"expires", duckdb.TYPE_TIMESTAMP},
-		{"shadow", duckdb.TYPE_BOOLEAN},
-		{"version", duckdb.TYPE_BIGINT},
-		{"basis", duckdb.TYPE_VARCHAR},
-		{"sentence", duckdb.TYPE_VARCHAR},
-	}
-}
-
+// replaceDecisions removes what is stored under the same IDs, then appends. Each ID comes once.
 func replaceDecisions(ctx context.Context, conn *sql.Conn, ds []*sundew.Decision) error {
-	return upsertRows(ctx, conn, `INSERT OR REPLACE INTO decisions SELECT * FROM appended_data`, decisionTable(), ds, appendDecision)
+	err := runWithRows(ctx, conn, `DELETE FROM decisions WHERE id IN (SELECT id FROM appended_data)`,
+		[]column{{"id", duckdb.TYPE_VARCHAR}}, ds, func(values []driver.Value, d *sundew.Decision) ([]driver.Value, error) {
+			return append(values, required(d.ID)), nil
+		})
+	if err != nil {
+		return err
+	}
+	return appendRows(ctx, conn, "decisions", ds, appendDecision)
 }
 
-// lastByID keeps the last decision of each ID: one statement cannot replace a row twice.
+// lastByID keeps the last decision of each ID.
 func lastByID(ds []sundew.Decision) []*sundew.Decision {
 	place := make(map[string]int, len(ds))
 	var last []*sundew.Decision
@@ -58,6 +45,7 @@ func lastByID(ds []sundew.Decision) []*sundew.Decision {
 	return last
 }
 
+// appendDecision appends the values of a row of the table decisions.
 func appendDecision(values []driver.Value, d *sundew.Decision) ([]driver.Value, error) {
 	if d.ID == "" {
 		return nil, fmt.Errorf("decision on %s by rule %q has no id", d.Entity, d.Rule)
@@ -71,7 +59,7 @@ func appendDecision(values []driver.Value, d *sundew.Decision) ([]driver.Value, 
 		return nil, fmt.Errorf("decision %s: %w", d.ID, err)
 	}
 	return append(values,
-		text(d.ID), d.Time.UTC(), []byte(d.Entity.Kind.String()), required(d.Entity.Key), narrowed, []byte(d.Action.String()),
+		text(d.ID), d.Time.UTC(), d.Entity.Kind.String(), required(d.Entity.Key), narrowed, d.Action.String(),
 		int64(d.Delay), d.Score, text(d.Rule), evidence, d.Expires.UTC(), d.Shadow, d.Version, text(string(d.Basis)),
 		text(d.Sentence),
 	), nil

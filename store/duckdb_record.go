@@ -187,8 +187,8 @@ func feed[T any](ctx context.Context, appender *duckdb.Appender, rows []T, value
 	return nil
 }
 
-// upsertRows hands rows to a query that reads them from the table appended_data.
-func upsertRows[T any](ctx context.Context, conn *sql.Conn, query string, columns []column, rows []T, values func([]driver.Value, T) ([]driver.Value, error)) error {
+// runWithRows runs a statement that finds the rows in the table appended_data.
+func runWithRows[T any](ctx context.Context, conn *sql.Conn, query string, columns []column, rows []T, values func([]driver.Value, T) ([]driver.Value, error)) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -210,7 +210,7 @@ func upsertRows[T any](ctx context.Context, conn *sql.Conn, query string, column
 	})
 }
 
-// column is one of the table appended_data; words of an ENUM travel as text.
+// column is one of the table appended_data.
 type column struct {
 	name string
 	kind duckdb.Type
@@ -237,7 +237,10 @@ func movePositions(ctx context.Context, conn *sql.Conn, stored, reached map[int3
 		if p == stored[partition] {
 			continue
 		}
-		if _, err := conn.ExecContext(ctx, `INSERT OR REPLACE INTO positions VALUES (?, ?, ?)`, partition, p.eventsNext, p.scoresNext); err != nil {
+		if _, err := conn.ExecContext(ctx, `DELETE FROM positions WHERE log_partition = ?`, partition); err != nil {
+			return err
+		}
+		if _, err := conn.ExecContext(ctx, `INSERT INTO positions VALUES (?, ?, ?)`, partition, p.eventsNext, p.scoresNext); err != nil {
 			return err
 		}
 	}

@@ -36,7 +36,7 @@ func migrate(ctx context.Context, db *sql.DB, name string) error {
 }
 
 func schemaVersion(ctx context.Context, db *sql.DB) (version int, err error) {
-	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_steps (version INTEGER PRIMARY KEY)`); err != nil {
+	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_steps (version INTEGER NOT NULL)`); err != nil {
 		return 0, err
 	}
 	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version), 0) FROM schema_steps`).Scan(&version)

@@ -115,7 +115,7 @@ func TestCheckpointWritesOnceInAWhile(t *testing.T) {
 		{"too early", 9999 * time.Millisecond, false, false},
 		{"early, but forced", 9999 * time.Millisecond, true, true},
 		{"too early after the forced one", 19 * time.Second, false, false},
-		{"after the interval", 20 * time.Second, false, true},
+		{"after the interval, to the tick", 19999 * time.Millisecond, false, true},
 	}
 	for i, step := range steps {
 		s.now = noon.Add(step.after)

@@ -1,15 +1,17 @@
 -- Times are UTC. Empty text is NULL; -1 stands for an unknown number, as in sundew.Event. The order of the columns is
 -- the order in which rows are appended.
+--
+-- No table has a key or an index. When the disk refuses a commit, the engine takes the rows back and leaves their index
+-- entries, which then forbid the same rows for ever. What must be unique is kept so by the statements that write it.
 
 -- Next offset per partition: of the events stored, and of the events whose scores are stored.
 CREATE TABLE positions (
-	log_partition INTEGER PRIMARY KEY,
+	log_partition INTEGER NOT NULL,
 	events_next   BIGINT NOT NULL,
 	scores_next   BIGINT NOT NULL
 );
 
--- No index: rows arrive in the order of time, so the minimum and maximum of each row group find a range, and the resume
--- point keeps rows unique.
+-- Rows arrive in the order of time, so the minimum and maximum of each row group find a range.
 CREATE TABLE events (
 	log_partition        INTEGER NOT NULL,
 	log_offset           BIGINT NOT NULL,
@@ -63,7 +65,7 @@ CREATE TABLE scores (
 );
 
 CREATE TABLE decisions (
-	id          VARCHAR PRIMARY KEY,
+	id          VARCHAR NOT NULL,
 	time        TIMESTAMP NOT NULL,
 	entity_kind ENUM ('', 'ip', 'prefix', 'device', 'account', 'api_key', 'fingerprint', 'asn') NOT NULL,
 	entity_key  VARCHAR NOT NULL,
@@ -88,6 +90,5 @@ CREATE TABLE dead_letters (
 	format        VARCHAR,
 	reason        VARCHAR,
 	detail        VARCHAR,
-	line          VARCHAR,
-	PRIMARY KEY (source, log_partition, log_offset)
+	line          VARCHAR
 );
