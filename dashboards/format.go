@@ -9,7 +9,7 @@ import (
 
 // points writes a score of 0 to 100 without a false claim of precision at the ends.
 func points(x float64) string {
-	x = finite(x)
+	x = min(max(finite(x), 0), 100)
 	switch {
 	case x > 99 && x < 99.95:
 		return strconv.FormatFloat(x, 'f', 1, 64)
