@@ -12,7 +12,7 @@ func (s *Set) advice() Problems {
 	}
 	for _, result := range s.Test() {
 		if !result.Passed {
-			problems = append(problems, Problem{result.Path, result.Line, 1, fmt.Sprintf("test %q: %s", result.Name, result.Detail), ""})
+			problems = append(problems, Problem{result.Path, result.Line, result.Column, fmt.Sprintf("test %q: %s", result.Name, result.Detail), ""})
 		}
 	}
 	problems.sort()

@@ -16,6 +16,7 @@ import (
 type ruleTest struct {
 	name     string
 	line     int
+	column   int
 	features []testValue
 	evidence []sundew.Evidence
 	lists    map[string]*list
@@ -39,12 +40,13 @@ type TestResult struct {
 	Name   string `json:"name"`
 	Path   string `json:"path"`
 	Line   int    `json:"line"`
+	Column int    `json:"column"`
 	Passed bool   `json:"passed"`
 	Detail string `json:"detail,omitempty"` // what came instead
 }
 
 func (f *file) readTest(n *yaml.Node, r *rule, d *dialect) {
-	t := ruleTest{line: n.Line, lists: map[string]*list{}, expect: expectation{score: -1}}
+	t := ruleTest{line: n.Line, column: n.Column, lists: map[string]*list{}, expect: expectation{score: -1}}
 	f.object(n, "test",
 		required("name", f.text(&t.name)),
 		required("features", func(n *yaml.Node) { f.readTestValues(n, &t, d) }),
@@ -137,7 +139,7 @@ func (s *Set) runTest(r *rule, t *ruleTest) TestResult {
 	if err != nil {
 		detail = err.Error()
 	}
-	return TestResult{Rule: r.name, Name: t.name, Path: r.path, Line: t.line, Passed: detail == "", Detail: detail}
+	return TestResult{Rule: r.name, Name: t.name, Path: r.path, Line: t.line, Column: t.column, Passed: detail == "", Detail: detail}
 }
 
 // tryRule evaluates one rule on one score with the given lists in the place of the set's.

@@ -146,11 +146,13 @@ func TestPointsOfRules(t *testing.T) {
 		want   []string
 	}{
 		"one match": {
-			map[string]string{"a.yaml": a}, []sundew.Score{request(0, "/a")},
+			map[string]string{"a.yaml": a},
+			[]sundew.Score{request(0, "/a")},
 			[]string{"0s observe 30m0s"},
 		},
 		"matches combine as independent reasons": {
-			map[string]string{"a.yaml": a}, []sundew.Score{request(0, "/a"), request(time.Second, "/a")},
+			map[string]string{"a.yaml": a},
+			[]sundew.Score{request(0, "/a"), request(time.Second, "/a")},
 			[]string{"0s observe 30m0s", "1s tarpit 10m0s delay 1.897s"},
 		},
 		"rules combine as independent reasons": {
@@ -159,7 +161,8 @@ func TestPointsOfRules(t *testing.T) {
 			[]string{"0s tarpit 10m0s delay 700ms"},
 		},
 		"points decay": {
-			map[string]string{"a.yaml": a}, []sundew.Score{request(0, "/a"), request(40*time.Minute, "/a")},
+			map[string]string{"a.yaml": a},
+			[]sundew.Score{request(0, "/a"), request(40*time.Minute, "/a")},
 			[]string{"0s observe 30m0s", "40m0s observe 30m0s"},
 		},
 		"a rule adds again only after a while": {
@@ -200,15 +203,18 @@ func TestPointsOfRules(t *testing.T) {
 				"a.yaml": strings.Replace(a, "status: active", "status: draft", 1),
 				"b.yaml": strings.Replace(ruleText("b", "url.path.contains('a')", "score: { add: 90 }\n"), "status: active", "status: disabled", 1),
 			},
-			[]sundew.Score{request(0, "/a")}, nil,
+			[]sundew.Score{request(0, "/a")},
+			nil,
 		},
 		"an exemption": {
 			map[string]string{"a.yaml": a + "unless: [\"http.request.method == 'GET'\"]\n"},
-			[]sundew.Score{request(0, "/a")}, nil,
+			[]sundew.Score{request(0, "/a")},
+			nil,
 		},
 		"outside the scope": {
 			map[string]string{"a.yaml": a + "scope: { methods: [POST] }\n"},
-			[]sundew.Score{request(0, "/a")}, nil,
+			[]sundew.Score{request(0, "/a")},
+			nil,
 		},
 	}
 	for name, test := range tests {

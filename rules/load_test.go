@@ -210,3 +210,40 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestLintAdvises: what loads is not yet fit to act.
+func TestLintAdvises(t *testing.T) {
+	lint := func(rule string) string {
+		return Problems(Lint(fstest.MapFS{"sample.yaml": {Data: []byte(rule)}, "p.yaml": {Data: []byte(policyText)}}, "")).Error()
+	}
+	tested := minimalRule + "false_positives: [nobody]\ntests:\n" +
+		"  - { name: many, features: { ip.requests_1m: 11 }, expect: { match: true, score: 40 } }\n" +
+		"  - { name: few, features: { ip.requests_1m: 10 }, expect: { match: false } }\n"
+	for name, test := range map[string]struct{ rule, want string }{
+		"nothing to say": {tested, ""},
+		"no tests": {
+			minimalRule + "false_positives: [nobody]\n",
+			"sample.yaml:1:1: an active rule needs a test that matches and a look-alike that does not: add what is missing under tests",
+		},
+		"no false positives": {
+			strings.Replace(tested, "false_positives: [nobody]\n", "", 1),
+			"sample.yaml:1:1: an active rule names no false positives: say who might match without being an abuser",
+		},
+		"a draft may be unfinished": {strings.Replace(minimalRule, "status: active", "status: draft", 1), ""},
+		"a test that fails":         {strings.Replace(tested, "ip.requests_1m: 11", "ip.requests_1m: 9", 1), `sample.yaml:14:5: test "many": match is false`},
+		"a test about points": {
+			strings.Replace(tested, "score: 40 }", "score: 41 }", 1),
+			`sample.yaml:14:5: test "many": score is 40`,
+		},
+		"no policy": {
+			strings.ReplaceAll(strings.Replace(tested, "entity: ip", "entity: device", 1), "ip.requests_1m", "device.requests_1m"),
+			"sample.yaml:1:1: there is no policy for entities of kind device: without one the rule is never run",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := lint(test.rule); got != test.want {
+				t.Errorf("got  %q\nwant %q", got, test.want)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +61,7 @@ func (f *file) readCaps(n *yaml.Node, p *policy, lists []string) {
 	f.pairs(n, "never_above", func(key, value *yaml.Node) {
 		c := listCap{}
 		name, found := strings.CutPrefix(key.Value, "lists.")
-		if !found || !contains(lists, name) {
+		if !found || !slices.Contains(lists, name) {
 			f.note(key, nearest(name, lists), "never_above: no list %q", key.Value)
 			return
 		}
@@ -68,15 +69,6 @@ func (f *file) readCaps(n *yaml.Node, p *policy, lists []string) {
 		f.action(&c.max)(value)
 		p.caps = append(p.caps, c)
 	})
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // cap returns the hardest action that the lists leave for an entity at a time, given the request at hand.

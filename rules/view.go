@@ -206,6 +206,7 @@ func (b *boundList) Get(ref.Val) ref.Val { return types.NoSuchOverloadErr() }
 func (b *boundList) Iterator() traits.Iterator {
 	return types.NewStringList(types.DefaultTypeAdapter, nil).Iterator()
 }
+
 func (b *boundList) Size() ref.Val                             { return types.Int(b.list.size(b.view.now())) }
 func (b *boundList) Equal(ref.Val) ref.Val                     { return types.False }
 func (b *boundList) Type() ref.Type                            { return types.ListType }
