@@ -26,7 +26,7 @@ import (
 
 // browser is a tab that remembers everything a page of the console must not do.
 type browser struct {
-	ctx     context.Context //nolint:containedctx // chromedp keeps the tab in it
+	ctx     context.Context // the tab: chromedp knows it by its context
 	mu      sync.Mutex
 	hosts   map[string]bool
 	faults  []string
