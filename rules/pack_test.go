@@ -120,7 +120,7 @@ func TestPackOnAttacks(t *testing.T) {
 		"a word list":                     {many(40, 404, "/word%d"), sundew.ActionBlock},
 		"a search for log-ins":            {[]visit{get(404, "/wp-login.php"), get(404, "/administrator/"), get(404, "/phpmyadmin/"), get(404, "/admin.php")}, sundew.ActionTarpit},
 		"a password list at a form":       {posts, sundew.ActionTarpit},
-		"a password list at a prompt":     {many(9, 401, "/private/"), sundew.ActionTarpit},
+		"a password list at a prompt":     {many(9, 401, "/private/"), sundew.ActionChallenge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, why := hardest(t, set, test.story); got != test.want {
