@@ -60,6 +60,7 @@ func (e *Engine) Stats() Stats {
 // Decide returns the decisions that the scores give, in their order. The result is the caller's.
 func (e *Engine) Decide(scores []sundew.Score) []sundew.Decision {
 	e.out = nil
+	e.view.forget()
 	for i := range scores {
 		e.decide(&scores[i])
 	}

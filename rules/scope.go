@@ -74,7 +74,7 @@ func (f *file) readStatus(n *yaml.Node, s *scope) {
 
 func (s *scope) includes(e *sundew.Event) bool {
 	return (len(s.methods) == 0 || slices.Contains(s.methods, e.Method)) &&
-		(len(s.statuses) == 0 || s.includesStatus(e.Status)) &&
+		(len(s.statuses) == 0 || s.includesStatus(statusOf(e))) &&
 		(len(s.paths) == 0 || s.includesPath(e.Path)) &&
 		(len(s.routes) == 0 || s.includesRoute(e))
 }

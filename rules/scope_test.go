@@ -29,6 +29,8 @@ func TestScope(t *testing.T) {
 		"class of status":                      {`{ status: [4xx] }`, event("GET", "/", "", 404), true},
 		"another class":                        {`{ status: [4xx, 503] }`, event("GET", "/", "", 500), false},
 		"one status":                           {`{ status: [4xx, 503] }`, event("GET", "/", "", 503), true},
+		"a refusal by the edge":                {`{ status: [4xx] }`, sundew.Event{Status: 403, EdgeAction: sundew.ActionBlock}, false},
+		"a delay by the edge":                  {`{ status: [4xx] }`, sundew.Event{Status: 403, EdgeAction: sundew.ActionTarpit}, true},
 		"all parts must agree":                 {`{ methods: [POST], status: [4xx] }`, event("POST", "/", "", 200), false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -78,8 +78,8 @@ func requestVariables() []variable {
 		textVariable("url.path", "path as sent", func(s *sundew.Score) *string { return &s.Event.Path }),
 		textVariable("url.query", "query as sent, without the question mark", func(s *sundew.Score) *string { return &s.Event.Query }),
 		textVariable("http.route", "route template", func(s *sundew.Score) *string { return &s.Event.Route }),
-		integerVariable("http.response.status_code", "status, 0 unknown",
-			func(s *sundew.Score) int64 { return int64(s.Event.Status) },
+		integerVariable("http.response.status_code", "status, 0 unknown or given by the edge itself",
+			func(s *sundew.Score) int64 { return int64(statusOf(s.Event)) },
 			func(s *sundew.Score, v int64) { s.Event.Status = int(v) }),
 		integerVariable("http.request.body.size", "bytes, -1 unknown",
 			func(s *sundew.Score) int64 { return s.Event.RequestBytes },
@@ -103,8 +103,18 @@ func requestVariables() []variable {
 		wordVariable("signature.status", "valid, invalid, missing, replayed or empty", sundew.ParseProof, func(s *sundew.Score) *sundew.Proof { return &s.Event.Signature }),
 		numberVariable("captcha.score", "0 bot to 1 human, -1 unknown", func(s *sundew.Score) *float64 { return &s.Event.CaptchaScore }),
 		secondsVariable("device.age", "seconds since the device registered, -1 unknown", func(s *sundew.Score) *time.Duration { return &s.Event.DeviceAge }),
+		wordVariable("edge.action", "observe, tarpit, challenge, block or empty", parseAction, func(s *sundew.Score) *sundew.Action { return &s.Event.EdgeAction }),
 		textVariable("gateway.id", "gateway that wrote the line", func(s *sundew.Score) *string { return &s.Event.Gateway }),
 	}
+}
+
+// statusOf is what the API answered. The refusal of an edge says nothing about the request: counting it would let a
+// block prolong itself.
+func statusOf(e *sundew.Event) int {
+	if e.EdgeAction >= sundew.ActionChallenge {
+		return 0
+	}
+	return e.Status
 }
 
 func textVariable(name, help string, at func(*sundew.Score) *string) variable {
@@ -154,6 +164,12 @@ func secondsVariable(name, help string, at func(*sundew.Score) *time.Duration) v
 			return err
 		},
 	}
+}
+
+func parseAction(word string) (sundew.Action, bool) {
+	var a sundew.Action
+	ok := word == "" || a.UnmarshalText([]byte(word)) == nil
+	return a, ok
 }
 
 func wordVariable[T fmt.Stringer](name, help string, parse func(string) (T, bool), at func(*sundew.Score) *T) variable {

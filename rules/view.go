@@ -57,10 +57,15 @@ func (v *view) look(s *sundew.Score) {
 		v.standIn.Event = &v.noEvent
 		v.score, s = &v.standIn, &v.standIn
 	}
-	if v.event == s.Event && s.Event != &v.noEvent {
-		return
+	if v.event != s.Event || s.Event == &v.noEvent {
+		v.forget()
+		v.event = s.Event
 	}
-	v.event = s.Event
+}
+
+// forget drops what was derived from a request. It is called between batches too, whose memory may be used again.
+func (v *view) forget() {
+	v.event = nil
 	v.decoded = [6]struct{ raw, plain string }{}
 	for i := range v.scanned {
 		v.scanned[i].text = ""
