@@ -47,6 +47,7 @@ func (d *diary) Next(ctx context.Context) (sundew.Batch, error) {
 }
 func (d *diary) Commit(context.Context, sundew.Batch) error { return d.note("commit") }
 func (d *diary) Score(sundew.Batch) []sundew.Score          { _ = d.note("score"); return []sundew.Score{{}} }
+
 func (d *diary) Decide([]sundew.Score) []sundew.Decision {
 	_ = d.note("decide")
 	return []sundew.Decision{{}}

@@ -71,18 +71,21 @@ func TestPagesAndTheirTwins(t *testing.T) {
 	}{
 		{
 			"overview", "/", "/api/v1/overview",
-			[]string{"3,076 requests", "164 of 165 logins failed, 1 expected", "edge-2 last pulled 94 s ago", "Requests per minute"}, "in_force.block",
+			[]string{"3,076 requests", "164 of 165 logins failed, 1 expected", "edge-2 last pulled 94 s ago", "Requests per minute"},
+			"in_force.block",
 		},
 		{"entities of one kind", "/entities?kind=device", "/api/v1/entities?kind=device", []string{"e2b7c1d9-6a40-4a0f-9d33-0c51aa7e1f02", "104 different orders"}, "entities"},
 		{
 			"an address", "/entity/ip/198.51.100.23", "/api/v1/entities/ip/198.51.100.23",
-			[]string{"in force until", "Score over time", "python-requests/2.32.5", "the newest 200 of 420"}, "entity.key",
+			[]string{"in force until", "Score over time", "python-requests/2.32.5", "the newest 200 of 420"},
+			"entity.key",
 		},
 		{"a prefix, whose key has a slash", "/entity/prefix/2001:db8:7::%2F48", "/api/v1/entities/prefix/2001:db8:7::%2F48", []string{"2001:db8:7::/48", "/.git/config"}, "scores"},
 		{"decisions", "/decisions", "/api/v1/decisions", []string{"credential-stuffing@3f9c2a71", "in 24 min 23 s"}, "decisions"},
 		{
 			"a decision", "/decision/" + block.ID, "/api/v1/decisions/" + block.ID,
-			[]string{"Requests of network 2001:db8:7::/48 are refused until 15 March 2026, 10:52:17 UTC.", "does not cover it", "/.env", "the loaded version is another"}, "decision.evidence",
+			[]string{"Requests of network 2001:db8:7::/48 are refused until 15 March 2026, 10:52:17 UTC.", "does not cover it", "/.env", "the loaded version is another"},
+			"decision.evidence",
 		},
 		{"blocklist", "/blocklist", "/api/v1/blocklist", []string{"3 in force", "k3f9.41"}, "cursor"},
 		{"blocklist, filtered", "/blocklist?action=challenge", "/api/v1/blocklist?action=challenge", []string{"1 match.", "in 26 min 24 s"}, "matching"},

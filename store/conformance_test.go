@@ -461,8 +461,15 @@ func testOverview(t *testing.T, s Store) {
 		after  time.Duration
 		status int
 	}{
-		{-time.Microsecond, 500}, {0, 200}, {0, 399}, {59 * time.Second, 400}, {time.Minute, 499}, {time.Minute, 500},
-		{3*time.Minute - 1, 599}, {3 * time.Minute, 0}, {4 * time.Minute, 404},
+		{-time.Microsecond, 500},
+		{0, 200},
+		{0, 399},
+		{59 * time.Second, 400},
+		{time.Minute, 499},
+		{time.Minute, 500},
+		{3*time.Minute - 1, 599},
+		{3 * time.Minute, 0},
+		{4 * time.Minute, 404},
 	}
 	var events []sundew.Event
 	for i, status := range statuses {
