@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"sundew"
@@ -78,15 +79,16 @@ func (s standing) verb(d *sundew.Decision) string {
 
 // describe says in one sentence what a decision does to whom until when, seen from now.
 func describe(d *sundew.Decision, s standing, now time.Time) string {
-	who := subject(d.Entity)
+	var who strings.Builder
+	who.WriteString(subject(d.Entity))
 	for _, also := range d.And {
-		who += " together with " + subject(also)
+		who.WriteString(" together with " + subject(also))
 	}
 	until := d.Expires.UTC().Format("15:04:05") + " UTC"
 	if d.Expires.Sub(d.Time) >= 12*time.Hour || !sameDay(d.Expires, now) {
 		until = d.Expires.UTC().Format("2 January 2006, 15:04:05") + " UTC"
 	}
-	return fmt.Sprintf("Requests of %s %s %s until %s.", who, s.verb(d), effect(d), until)
+	return fmt.Sprintf("Requests of %s %s %s until %s.", who.String(), s.verb(d), effect(d), until)
 }
 
 func effect(d *sundew.Decision) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"sync/atomic"
 	"time"
@@ -214,9 +215,7 @@ func (f *Files) Commit(context.Context, sundew.Batch) error { return nil }
 func (f *Files) Stats() Stats {
 	s := f.stats
 	s.Rejected = make(map[string]int64, len(f.stats.Rejected))
-	for reason, n := range f.stats.Rejected {
-		s.Rejected[reason] = n
-	}
+	maps.Copy(s.Rejected, f.stats.Rejected)
 	if f.current != nil {
 		trims := trimsOf(f.current.decoder)
 		s.Cut += trims.Cut

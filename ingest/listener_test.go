@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -78,9 +79,7 @@ func TestPostedLinesAreInTheLogWhenTheAnswerComes(t *testing.T) {
 	encodings := map[string][]byte{"": []byte(body), "identity": []byte(body), "gzip": gzipped(t, body), "zstd": z.EncodeAll([]byte(body), nil)}
 	for encoding, content := range encodings {
 		headers := map[string]string{"Content-Encoding": encoding}
-		for k, v := range stamps {
-			headers[k] = v
-		}
+		maps.Copy(headers, stamps)
 		status, answer, _ := send(t, url, content, headers)
 		want := map[string]any{"accepted": 3.0, "rejected": 1.0, "reasons": map[string]any{"timestamp missing": 1.0}}
 		if status != http.StatusAccepted || !reflect.DeepEqual(answer, want) {

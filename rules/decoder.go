@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,12 +82,7 @@ func (d *decoder) hasAlias(n *yaml.Node) bool {
 		d.note(n, "write the value out", "anchors and aliases are not read here")
 		return true
 	}
-	for _, child := range n.Content {
-		if d.hasAlias(child) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.Content, d.hasAlias)
 }
 
 func (d *decoder) note(at *yaml.Node, hint, format string, args ...any) {

@@ -40,7 +40,7 @@ type listEntry struct {
 // readList reads the body of a List file.
 func (f *file) readList(n *yaml.Node) *list {
 	l := &list{ListInfo: ListInfo{ID: f.id, Version: f.version}}
-	f.object(n, "list", append(f.head(&l.ListInfo.ID),
+	f.object(n, "list", append(f.head(&l.ID),
 		optional("title", f.text(&l.Title)),
 		required("owner", f.text(&l.Owner)),
 		required("purpose", f.word(&l.Purpose, purposeAllow, purposeTag)),

@@ -113,8 +113,7 @@ func readFile(fsys fs.FS, name string, entry fs.DirEntry) ([]byte, error) {
 
 // reason drops the operation that a path error opens with.
 func reason(err error) string {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Path + ": " + pathError.Err.Error()
 	}
 	return err.Error()

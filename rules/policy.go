@@ -33,7 +33,7 @@ type listCap struct {
 func (f *file) readPolicy(n *yaml.Node, lists []string) *policy {
 	p := &policy{PolicyInfo: PolicyInfo{ID: f.id, Version: f.version}, name: f.id + "@" + f.version, minRules: 1}
 	var combine string
-	f.object(n, "policy", append(f.head(&p.PolicyInfo.ID),
+	f.object(n, "policy", append(f.head(&p.ID),
 		optional("title", f.text(&p.Title)),
 		optional("owner", f.text(&p.Owner)),
 		optional("description", f.text(&p.Description)),

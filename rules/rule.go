@@ -62,7 +62,7 @@ func (f *file) readRule(n *yaml.Node, lists []string) *rule {
 	var kind sundew.Kind
 	var when, explain *yaml.Node
 	var unless, tests []*yaml.Node
-	f.object(n, "rule", append(f.head(&r.RuleInfo.ID),
+	f.object(n, "rule", append(f.head(&r.ID),
 		required("title", f.text(&r.Title)),
 		required("owner", f.text(&r.Owner)),
 		required("severity", f.word(&r.Severity, "low", "medium", "high", "critical")),

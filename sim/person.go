@@ -99,7 +99,7 @@ func (p *person) request(at time.Duration, e *sundew.Event) time.Duration {
 	rng := p.opens.rng
 	p.appear(at, e)
 	p.step = p.take(rng, e)
-	next, opened := p.rhythm.after(at)
+	next, opened := p.after(at)
 	if opened && p.step.signedIn() {
 		p.step = opening
 	}

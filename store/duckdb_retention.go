@@ -21,9 +21,9 @@ func (d *DuckDB) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			d.log.ErrorContext(ctx, "rows beyond the retention stay", slog.Any("error", err))
+			d.log.ErrorContext(ctx, "rows beyond the retention stay", "error", err)
 		case removed > 0:
-			d.log.InfoContext(ctx, "removed rows beyond the retention", slog.Int64("rows", removed), slog.Duration("retention", d.config.Retention))
+			d.log.InfoContext(ctx, "removed rows beyond the retention", "rows", removed, "retention", d.config.Retention)
 		}
 		select {
 		case <-ctx.Done():

@@ -74,8 +74,7 @@ func register(reg prometheus.Registerer, collectors ...prometheus.Collector) err
 }
 
 func alreadyThere(err error) error {
-	var twice prometheus.AlreadyRegisteredError
-	if errors.As(err, &twice) {
+	if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 		return errors.New("the registry holds those of another store: give each store its own registry, or a label of its own")
 	}
 	return err

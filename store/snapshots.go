@@ -121,7 +121,7 @@ func (s *Snapshots) Checkpoint(ctx context.Context, at sundew.Position, force bo
 			return fmt.Errorf("write snapshot of partition %d at offset %d: %w", at.Partition, at.Next, err)
 		}
 		s.log.ErrorContext(ctx, "snapshot not written, the one before holds",
-			slog.Int("partition", int(at.Partition)), slog.Int64("next", at.Next), slog.Any("error", err))
+			"partition", at.Partition, "next", at.Next, "error", err)
 		return nil
 	}
 	s.written.Inc()

@@ -253,8 +253,7 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 		}
 		var content snapshot
 		content, err = readSnapshot(unpacked)
-		var newer *newerSnapshotError
-		if errors.As(err, &newer) {
+		if _, ok := errors.AsType[*newerSnapshotError](err); ok {
 			t.Errorf("bit %d makes it a newer format", i)
 		}
 		// Some bits of a frame's header say nothing about its content, such as the window that a decoder needs.

@@ -118,9 +118,8 @@ var (
 
 // yamlProblems turns the library's messages into one "file:line: what" per line.
 func yamlProblems(path string, err error) string {
-	var typed *yaml.TypeError
 	messages := []string{strings.TrimPrefix(err.Error(), "yaml: ")}
-	if errors.As(err, &typed) {
+	if typed, ok := errors.AsType[*yaml.TypeError](err); ok {
 		messages = typed.Errors
 	}
 	for i, m := range messages {

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -142,7 +144,7 @@ func (s *server) open(ctx context.Context) (err error) {
 	if s.store, err = store.OpenDuckDB(ctx, c.Store, s.log); err != nil {
 		return err
 	}
-	s.closing(func() { logError(s.log, "store did not close cleanly", s.store.Close()) })
+	s.closing(func() { closeLogged(s.log, "store", s.store) })
 	if len(c.Kafka.Brokers) == 0 {
 		address, closeBroker, err := startBroker(ctx, c.Broker, c.DataDir, s.log)
 		if err != nil {
@@ -231,8 +233,8 @@ func (s *server) record(ctx context.Context, partition int32) error {
 func (s *server) closing(f func()) { s.close = append(s.close, f) }
 
 func (s *server) closeAll() {
-	for i := len(s.close) - 1; i >= 0; i-- {
-		s.close[i]()
+	for _, v := range slices.Backward(s.close) {
+		v()
 	}
 }
 
@@ -285,7 +287,9 @@ func serveHTTP(socket net.Listener, handler http.Handler, log *slog.Logger) func
 		if err != nil {
 			err = errors.Join(err, server.Close())
 		}
-		<-done
+		if served := <-done; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
 		return err
 	}
 }
@@ -309,8 +313,9 @@ func deploymentKey(path string) (uint64, error) {
 	return binary.LittleEndian.Uint64(text), nil
 }
 
-func logError(log *slog.Logger, message string, err error) {
-	if err != nil {
-		log.Error(message, "error", err)
+// closeLogged closes what only a log line can be told about.
+func closeLogged(log *slog.Logger, name string, c io.Closer) {
+	if err := c.Close(); err != nil {
+		log.Error("did not close cleanly", "what", name, "error", err)
 	}
 }

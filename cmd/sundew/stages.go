@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -41,9 +42,9 @@ func (s *stages) start(components map[string]func(context.Context) error) {
 
 // stop ends the stages from the last to the first, each joined before the next is told.
 func (s *stages) stop() {
-	for i := len(s.list) - 1; i >= 0; i-- {
-		s.list[i].cancel()
-		s.list[i].joined.Wait()
+	for _, v := range slices.Backward(s.list) {
+		v.cancel()
+		v.joined.Wait()
 	}
 }
 

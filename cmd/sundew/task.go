@@ -68,7 +68,7 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 	if err != nil {
 		return nil, err
 	}
-	s.closing(func() { logError(s.log, "source did not close cleanly", source.Close()) })
+	s.closing(func() { closeLogged(s.log, "source", source) })
 	t := &task{partition: partition, source: source}
 	t.pipeline = &sundew.Pipeline{
 		Source:     source,
