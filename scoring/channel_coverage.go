@@ -17,8 +17,8 @@ func coverageChannel(ch, set int, name string, prior *priorOf, things string, on
 		kinds: kinds(on...),
 		step: func(s *state, t *trial) (float64, float64, bool) {
 			bit := t.bits[set]
-			clear := 64 - bits.OnesCount64(s.Covered[set])
-			if bit == 0 || clear == 0 {
+			free := 64 - bits.OnesCount64(s.Covered[set])
+			if bit == 0 || free == 0 {
 				return 1, 0, false
 			}
 			isNew := s.Covered[set]&bit == 0
@@ -27,7 +27,7 @@ func coverageChannel(ch, set int, name string, prior *priorOf, things string, on
 			if first {
 				return 1, 0, false // everybody's first one is new
 			}
-			return bernoulli(s, ch, prior, isNew, float64(clear)/64)
+			return bernoulli(s, ch, prior, isNew, float64(free)/64)
 		},
 		explain: func(s *state) (observed, expected float64, window time.Duration, sentence string) {
 			d := &s.Duels[ch]

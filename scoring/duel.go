@@ -5,7 +5,9 @@ package scoring
 // The null is the Beta-binomial prediction: a Beta prior of the population, the entity's own trusted past, and today's
 // trials, so that an entity which differs from the population as legitimate ones do is not held to its mean. The
 // alternative is the Krichevsky-Trofimov estimate of the latest trials, never below the null, so that an entity that
-// behaves better than expected earns nothing by it.
+// behaves better than expected earns nothing by it. The null in turn is never below the population's mean: who was better
+// yesterday may be as good as anybody today. Where an entity's true probability is below the null's, the ratio's mean is
+// below 1, so this costs power and never validity.
 //
 // Both forget by halving. The null's memory is kept short because legitimate failures come in clusters, and a null that
 // has grown sure of an entity would call a cluster an attack; the alternative's is shorter still, so that it follows a
@@ -30,8 +32,10 @@ const (
 func (d *duel) null(prior beta) float64 {
 	hits := prior.hits + float64(d.PastHits) + float64(d.NullHits)
 	size := prior.hits + prior.misses + float64(d.PastSize) + float64(d.NullTrials)
-	return hits / size
+	return max(hits/size, prior.mean())
 }
+
+func (b beta) mean() float64 { return b.hits / (b.hits + b.misses) }
 
 // alternative is the same for an entity that goes on as it did lately.
 func (d *duel) alternative() float64 {

@@ -69,6 +69,19 @@ func TestGoodBehaviourEarnsNothing(t *testing.T) {
 	}
 }
 
+// TestYesterdaysVirtueIsNotHeldAgainstToday has an entity that was better than everybody and is now like everybody.
+func TestYesterdaysVirtueIsNotHeldAgainstToday(t *testing.T) {
+	d := duel{PastHits: 0, PastSize: maxPast}
+	prior := beta{8.5, 1.5}
+	product := 1.0
+	for i := range 40 {
+		product *= d.step(prior, i%10 != 0, 1)
+	}
+	if product > 5 {
+		t.Errorf("hitting as often as the population expects gave evidence %v", product)
+	}
+}
+
 func TestDuelCloses(t *testing.T) {
 	d := duel{Hits: 30, Trials: 100}
 	d.close(1)

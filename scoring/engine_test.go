@@ -121,9 +121,9 @@ func TestChannels(t *testing.T) {
 			0, 1, "",
 		},
 		{
-			"a client of an API that asks 40 times at once, every other minute", ip, 400, 0,
+			"a client of an API that asks 25 times at once, every other minute", ip, 250, 0,
 			func(i int, e *sundew.Event) {
-				e.Time = start.Add(time.Duration(i/40)*2*time.Minute + time.Duration(i%40)*50*time.Millisecond)
+				e.Time = start.Add(time.Duration(i/25)*2*time.Minute + time.Duration(i%25)*50*time.Millisecond)
 			},
 			0, 40, "",
 		},

@@ -223,7 +223,7 @@ func (s *Snapshots) Restore(partition int32) (next int64, found bool, err error)
 			return 0, false, fmt.Errorf("restore %s: %w: run the newer sundew that wrote it, or move the file away to start from an older one", name, err)
 		}
 		s.broken.Inc()
-		s.log.Error("snapshot passed over", slog.String("file", name), slog.Any("reason", err))
+		s.log.Error("snapshot passed over", "file", name, "reason", err)
 		if err := s.reset(fresh); err != nil {
 			return 0, false, fmt.Errorf("restore partition %d: %w", partition, err)
 		}
@@ -255,7 +255,7 @@ func (s *Snapshots) restoreParts(name string, content snapshot) error {
 	for _, section := range content.sections {
 		i := slices.IndexFunc(s.parts, func(part NamedState) bool { return part.Name == section.name })
 		if i < 0 {
-			s.log.Warn("snapshot has a section that nothing asks for", slog.String("file", name), slog.String("section", section.name))
+			s.log.Warn("snapshot has a section that nothing asks for", "file", name, "section", section.name)
 			continue
 		}
 		if err := s.parts[i].State.RestoreState(section.state); err != nil {
@@ -265,7 +265,7 @@ func (s *Snapshots) restoreParts(name string, content snapshot) error {
 	}
 	for _, part := range s.parts {
 		if !restored[part.Name] {
-			s.log.Warn("snapshot lacks a section, the part starts afresh", slog.String("file", name), slog.String("section", part.Name))
+			s.log.Warn("snapshot lacks a section, the part starts afresh", "file", name, "section", part.Name)
 		}
 	}
 	return nil
