@@ -10,7 +10,14 @@ import (
 // rateMean is the population's mean number of further requests in an active minute. App sessions have 4.2; real page
 // views of a public web site fewer, as what a page brings along is not counted. The margin above them is for what this
 // version does not learn from the population.
-const rateMean = 8
+//
+// A key stands for a machine or for a whole app, so its mean is far higher.
+var rateMean = [sundew.NumKinds]float64{
+	sundew.KindIP:      8,
+	sundew.KindDevice:  8,
+	sundew.KindAccount: 8,
+	sundew.KindAPIKey:  200,
+}
 
 // rateChannel sees more requests in an active minute than an entity of its kind, with its past, would send. Pictures,
 // styles and scripts of pages do not count: one page may bring a hundred of them.
@@ -96,8 +103,9 @@ func (s *state) closeMinute() {
 func (s *state) rateExpected() float64 {
 	closed := max(float64(s.Windows)-1, 0)
 	own := float64(s.PastMean)*float64(s.PastWindows) + max(float64(s.TodayCount)-closed, 0)
-	mean := (meanShrinkage*rateMean + own) / (meanShrinkage + float64(s.PastWindows) + closed)
-	return max(mean, rateMean) * max(1, distinct(s.Covered[setDevices]))
+	population := rateMean[s.Kind]
+	mean := (meanShrinkage*population + own) / (meanShrinkage + float64(s.PastWindows) + closed)
+	return max(mean, population) * max(1, distinct(s.Covered[setDevices]))
 }
 
 // evenly is where the weights of the alternative's laws begin each day.
@@ -107,7 +115,7 @@ var evenly = [rateLaws]float32{1. / rateLaws, 1. / rateLaws, 1. / rateLaws}
 func (s *state) closeRate(weight float64) {
 	count, windows := float64(s.TodayCount)+float64(s.InMinute), float64(s.Windows)
 	if windows > 0 && weight > 0 {
-		today := min(count/windows-1, 2*max(float64(s.PastMean), rateMean))
+		today := min(count/windows-1, 2*max(float64(s.PastMean), rateMean[s.Kind]))
 		size := min(float64(s.PastWindows)+float64(weight*windows), maxPastWindows)
 		share := float64(weight*windows) / (float64(s.PastWindows) + float64(weight*windows))
 		s.PastMean = float32(float64(s.PastMean) + float64(share*(today-float64(s.PastMean))))

@@ -3,6 +3,8 @@ package scoring
 import (
 	"math"
 	"testing"
+
+	"sundew"
 )
 
 // TestRateIsFair sums the e-value of whole minutes over the null's law of counts: it must be 1, whatever the alternative
@@ -16,6 +18,7 @@ func TestRateIsFair(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := before
+			s.Kind = uint8(sundew.KindIP)
 			mean := s.rateExpected()
 			sum, reach, e := 0.0, 1.0, 1.0 // reach = P(X >= x), e = product of the ratios so far
 			for reach > 1e-14 {
@@ -32,17 +35,19 @@ func TestRateIsFair(t *testing.T) {
 }
 
 func TestRateExpectationIsNeverBelowThePopulation(t *testing.T) {
+	population := rateMean[sundew.KindIP]
 	for name, test := range map[string]struct {
 		s    state
 		want float64
 	}{
-		"fresh":               {state{}, rateMean},
-		"idle for a long day": {state{Windows: 300, TodayCount: 300}, rateMean},
-		"busy past":           {state{PastMean: 88, PastWindows: 40}, (meanShrinkage*rateMean + 88.0*40) / (meanShrinkage + 40)},
-		"busy today":          {state{Windows: 11, TodayCount: 10 + 10*100}, (meanShrinkage*rateMean + 1000.0) / (meanShrinkage + 10)},
-		"two devices":         {state{Covered: [numCovered]uint64{setDevices: 3}}, 2 * rateMean},
+		"fresh":               {state{}, population},
+		"idle for a long day": {state{Windows: 300, TodayCount: 300}, population},
+		"busy past":           {state{PastMean: 88, PastWindows: 40}, (meanShrinkage*population + 88.0*40) / (meanShrinkage + 40)},
+		"busy today":          {state{Windows: 11, TodayCount: 10 + 10*100}, (meanShrinkage*population + 1000.0) / (meanShrinkage + 10)},
+		"two devices":         {state{Covered: [numCovered]uint64{setDevices: 3}}, 2 * population},
 	} {
 		t.Run(name, func(t *testing.T) {
+			test.s.Kind = uint8(sundew.KindIP)
 			if got := test.s.rateExpected(); math.Abs(got-test.want) > 1e-9 {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
@@ -52,12 +57,12 @@ func TestRateExpectationIsNeverBelowThePopulation(t *testing.T) {
 
 // TestATrustedDayAtMostDoublesThePast is what an attacker who feeds the baseline runs into.
 func TestATrustedDayAtMostDoublesThePast(t *testing.T) {
-	s := state{PastMean: 10, PastWindows: maxPastWindows, Windows: 300, TodayCount: 300 * 1000}
+	s := state{Kind: uint8(sundew.KindIP), PastMean: 10, PastWindows: maxPastWindows, Windows: 300, TodayCount: 300 * 1000}
 	s.closeRate(1)
 	if s.PastMean > 20 {
 		t.Errorf("a day with 1000 a minute took a past of 10 to %v", s.PastMean)
 	}
-	s = state{PastMean: 10, PastWindows: 50, Windows: 300, TodayCount: 300 * 1000}
+	s = state{Kind: uint8(sundew.KindIP), PastMean: 10, PastWindows: 50, Windows: 300, TodayCount: 300 * 1000}
 	s.closeRate(0)
 	if s.PastMean != 10 {
 		t.Errorf("a convicted day was learned: %v", s.PastMean)
