@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"sundew/rules"
 )
 
 // beSundew makes the test binary behave as sundew with its arguments, for tests that kill it.
@@ -25,4 +29,30 @@ func TestMain(m *testing.M) {
 // TestScripts plays sessions of the command line: what a person types and what they see.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true})
+}
+
+// TestReadmeShowsARuleThatWorks lints and tests the example that newcomers copy.
+func TestReadmeShowsARuleThatWorks(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(readme), "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	_, name, _ := strings.Cut(example, "\nid: ")
+	name, _, _ = strings.Cut(name, "\n")
+	files := fstest.MapFS{name + ".yaml": {Data: []byte(example)}}
+	set, err := rules.Load(files, "README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := set.Test()
+	if len(results) == 0 {
+		t.Error("the example has no tests")
+	}
+	for _, r := range results {
+		if !r.Passed {
+			t.Errorf("%s: %s", r.Name, r.Detail)
+		}
+	}
 }
