@@ -258,7 +258,8 @@ func listenOn(ctx context.Context, setting, address string) (net.Listener, error
 	return socket, nil
 }
 
-// serveHTTP serves until its context ends, then lets requests in flight end.
+// serveHTTP serves until its context ends, then lets requests in flight end. How long a body may take is the handlers'
+// affair: streams and long polls must not be cut.
 func serveHTTP(socket net.Listener, handler http.Handler, log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error {
 		// Long polls end with the server: their requests' contexts derive from this one.
@@ -267,7 +268,6 @@ func serveHTTP(socket net.Listener, handler http.Handler, log *slog.Logger) func
 		server := &http.Server{
 			Handler:           handler,
 			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       60 * time.Second,
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    32 << 10,
 			BaseContext:       func(net.Listener) context.Context { return base },
