@@ -91,7 +91,7 @@ func NewProxy(c ProxyConfig, t *Table, reg prometheus.Registerer, logger *slog.L
 	p.forward = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(upstream)
-			r.Out.Host = r.In.Host
+			r.Out.Host, r.Out.URL.RawQuery = r.In.Host, r.In.URL.RawQuery
 			p.setForwarded(r)
 		},
 		Transport:     newTransport(),
@@ -164,7 +164,6 @@ func (p *proxy) decisionFor(r *http.Request, e *sundew.Event, now time.Time) (d 
 	case p.DryRun:
 		p.metrics.requests.WithLabelValues(d.Action.String(), "no").Inc()
 		e.Attributes = append(e.Attributes, sundew.Attribute{Key: "edge.dry_run", Value: d.Action.String()})
-		e.DecisionID = d.ID
 		return d, false
 	default:
 		p.metrics.requests.WithLabelValues(d.Action.String(), "yes").Inc()

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bufio"
 	"net"
 	"net/http"
 	"strings"
@@ -14,12 +15,21 @@ type observedResponse struct {
 	bytes  int64
 }
 
-// Unwrap lets http.ResponseController reach the connection, to flush streams and to hand upgraded ones over.
+// Hijack hands the connection over, which a proxy does to switch protocols.
+func (o *observedResponse) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	connection, buffered, err := http.NewResponseController(o.ResponseWriter).Hijack()
+	if err == nil {
+		o.status = http.StatusSwitchingProtocols
+	}
+	return connection, buffered, err
+}
+
+// Unwrap lets http.ResponseController reach the connection, to flush streams.
 func (o *observedResponse) Unwrap() http.ResponseWriter { return o.ResponseWriter }
 
 // WriteHeader notes the final status; informational ones pass.
 func (o *observedResponse) WriteHeader(status int) {
-	if o.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
+	if o.status == 0 && status >= http.StatusOK {
 		o.status = status
 	}
 	o.ResponseWriter.WriteHeader(status)
