@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -87,4 +86,4 @@ func publish(t testing.TB, l *Log, ds ...sundew.Decision) {
 	}
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/gaissmai/bart"
@@ -34,8 +35,7 @@ func trustedProxies(texts []string) (*bart.Lite, error) {
 func forwardedClient(peer netip.Addr, forwarded []string, trusted *bart.Lite) netip.Addr {
 	client := plainAddr(peer)
 	hops := 0
-	for i := len(forwarded) - 1; i >= 0; i-- {
-		rest := forwarded[i]
+	for _, rest := range slices.Backward(forwarded) {
 		for more := true; more; hops++ {
 			if hops >= maxHops || !client.IsValid() || !trusted.Contains(client) {
 				return client

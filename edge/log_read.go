@@ -51,13 +51,13 @@ func (l *Log) delta(cursor sundew.Cursor) (changes []change, next sundew.Cursor,
 func lastOfEach(changes []change) []change {
 	seen := make(map[string]bool, len(changes))
 	kept := len(changes)
-	for i := len(changes) - 1; i >= 0; i-- {
-		if seen[changes[i].key] {
+	for _, change := range slices.Backward(changes) {
+		if seen[change.key] {
 			continue
 		}
-		seen[changes[i].key] = true
+		seen[change.key] = true
 		kept--
-		changes[kept] = changes[i]
+		changes[kept] = change
 	}
 	return changes[kept:]
 }

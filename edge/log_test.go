@@ -98,7 +98,7 @@ func TestLog(t *testing.T) {
 		},
 		{
 			story: "a decision ends at its expiry, not before",
-			do: func(t *testing.T, l *Log, c *clock) {
+			do: func(t *testing.T, l *Log, _ *clock) {
 				publish(t, l, decision(t, ip, sundew.ActionBlock, "scan"))
 				if n := l.Expire(monday.Add(time.Hour - time.Nanosecond)); n != 0 {
 					t.Errorf("expired %d too early", n)
