@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"regexp"
 	"strings"
@@ -37,7 +38,14 @@ type Config struct {
 	Rules   RulesConfig           `yaml:"rules"`
 	Store   store.DuckDBConfig    `yaml:"store"` // without a path, store.duckdb in DataDir
 	Feed    edge.FeedConfig       `yaml:"feed"`
+	Console ConsoleConfig         `yaml:"console"`
 	Edge    EdgeConfig            `yaml:"edge"`
+}
+
+// ConsoleConfig says who may open the console, its JSON and the metrics. They have no log-in, so by default nobody but
+// this machine may.
+type ConsoleConfig struct {
+	Allow []netip.Prefix `yaml:"allow"` // networks of other clients
 }
 
 // LogConfig says how the program speaks.
@@ -149,6 +157,11 @@ func runConfig(_ context.Context, flags *flag.FlagSet, args []string, t terminal
 	c, err := loadConfig(*path)
 	if err != nil {
 		return err
+	}
+	for _, secret := range []*string{&c.Edge.Follower.Key, &c.Edge.Shipper.Token} {
+		if *secret != "" {
+			*secret = "(set, not shown)"
+		}
 	}
 	encoder := yaml.NewEncoder(t.out)
 	encoder.SetIndent(2)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -37,11 +38,27 @@ func (s *server) handler() (http.Handler, error) {
 	mux.Handle("/feed/v1/", feed)
 	mux.Handle("/v1/", crowdsec)
 	mux.Handle("/health", crowdsec)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry}))
+	mux.Handle("GET /metrics", s.insiders(promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry})))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("/", console)
+	mux.Handle("/", s.insiders(console))
 	return mux, nil
+}
+
+// insiders serves clients of this machine and of the networks in console.allow. What a proxy on this machine hands on
+// comes from elsewhere; who has one with a log-in allows 127.0.0.0/8.
+func (s *server) insiders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		peer, err := netip.ParseAddrPort(r.RemoteAddr)
+		client := peer.Addr().Unmap().WithZone("")
+		forwarded := r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != ""
+		inside := err == nil && (client.IsLoopback() && !forwarded || slices.ContainsFunc(s.config.Console.Allow, func(p netip.Prefix) bool { return p.Contains(client) }))
+		if !inside {
+			http.Error(w, "The console has no log-in, so it serves this machine alone. Add your network to console.allow in sundew's configuration, or open it through an SSH tunnel.", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // ready answers 200 when lines are accepted and decisions flow, else 503 with what is missing.

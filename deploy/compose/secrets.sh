@@ -62,6 +62,8 @@ cat >"$secrets/sundew.yaml" <<YAML
 data_dir: /var/lib/sundew
 listen: 0.0.0.0:8080
 log: {format: json}
+# The ports are published on the host's loopback alone; from there, and from Prometheus, clients come by the bridge.
+console: {allow: [172.16.0.0/12, 192.168.0.0/16]}
 kafka:
   brokers: [kafka:9092]
   replication: 1
