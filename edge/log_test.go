@@ -352,3 +352,21 @@ func TestLogAgreesWithSlowLog(t *testing.T) {
 		}
 	}
 }
+
+func TestLogConfigNamesTheMistake(t *testing.T) {
+	for want, spoil := range map[string]func(*LogConfig){
+		"epoch":      func(c *LogConfig) { c.Epoch = "A.1" },
+		"retain":     func(c *LogConfig) { c.Retain = 0 },
+		"max_active": func(c *LogConfig) { c.MaxActive = -1 },
+		"allow":      func(c *LogConfig) { c.Allow = []sundew.Entity{{Kind: sundew.KindIP, Key: "here"}} },
+	} {
+		c := DefaultLogConfig()
+		if err := c.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		spoil(&c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", want, err)
+		}
+	}
+}

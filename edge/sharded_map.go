@@ -1,6 +1,9 @@
 package edge
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"maps"
+)
 
 // numShards makes the copy for one change of a million keys a thousand keys long.
 const numShards = 1024
@@ -51,9 +54,7 @@ func (m shardedMap[K, V]) set(key K, value V) {
 // copied is maps.Clone without the room that deleted keys have left.
 func copied[K, V comparable](shard map[K]V) map[K]V {
 	next := make(map[K]V, len(shard)+1)
-	for k, v := range shard {
-		next[k] = v
-	}
+	maps.Copy(next, shard)
 	return next
 }
 
