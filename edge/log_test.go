@@ -269,6 +269,7 @@ func TestRunExpiresEachAtItsTime(t *testing.T) {
 		go func() { done <- l.Run(ctx) }()
 		start := time.Now()
 		publish(t, l, decision(t, "ip:192.0.2.2", sundew.ActionBlock, "scan", from(start)))
+		synctest.Wait() // Run sleeps until then
 		publish(t, l, decision(t, "ip:192.0.2.1", sundew.ActionBlock, "scan", from(start), lasting(time.Second)))
 		for cursor := l.Cursor(); l.Active() > 0; cursor = l.Cursor() {
 			if err := l.Wait(t.Context(), cursor); err != nil {
