@@ -16,8 +16,9 @@ const (
 	// cache_retention_duration of 10 s, and one second for clocks and the way.
 	announceHold = 11 * time.Second
 
-	// maxHeld bounds what one client's held and recent announcements may take. Beyond it announcements are not
-	// remembered, so that an extension within the hold can be lost until the decision's own end.
+	// maxHeld bounds the announcements to one client that are remembered or put off for the hold. Beyond it they are made
+	// at once, so that an extension can be lost until the decision's own end. What meets a deletion is always put off;
+	// the retained log bounds that.
 	maxHeld = 50_000
 )
 

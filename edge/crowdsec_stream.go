@@ -164,11 +164,7 @@ func (d *delta) announceOrHold(t target, again bool) {
 	decision := d.standing(t)
 	switch {
 	case decision == nil:
-	case d.cleared[t.entity], d.state.ignores(t, again, d.now):
-		if len(d.state.owed) >= maxHeld {
-			d.announce(t, decision)
-			return
-		}
+	case d.cleared[t.entity], d.state.ignores(t, again, d.now) && len(d.state.owed) < maxHeld:
 		d.state.owed[t] = struct{}{}
 		d.metrics.held.Inc()
 	default:

@@ -314,9 +314,9 @@ func TestCrowdSecAnswers(t *testing.T) {
 	t.Run("a gzip bomb is refused", func(t *testing.T) {
 		var body bytes.Buffer
 		w := gzip.NewWriter(&body)
-		_, _ = w.Write(bytes.Repeat([]byte(" "), 2*maxUsageMetrics))
+		_, _ = w.Write([]byte(`{"log_processors":[]` + strings.Repeat(" ", 2*maxUsageMetrics) + `}`))
 		_ = w.Close()
-		if got := askBody(t, http.MethodPost, server.URL+"/v1/usage-metrics", &body, "X-Api-Key", "one", "Content-Encoding", "gzip"); got.status != http.StatusBadRequest {
+		if got := askBody(t, http.MethodPost, server.URL+"/v1/usage-metrics", &body, "X-Api-Key", "one", "Content-Encoding", "gzip"); got.status != http.StatusBadRequest || !strings.Contains(got.body, "more than") {
 			t.Errorf("%d %s", got.status, got.body)
 		}
 	})
@@ -405,6 +405,18 @@ func TestCrowdSecNoticesTwoClientsWithOneKey(t *testing.T) {
 				t.Errorf("noticed %v, want %v", noticed, tt.want)
 			}
 		})
+	}
+}
+
+func TestOfTwoAnswersAtOnceTheFirstCounts(t *testing.T) {
+	p := newPollers()
+	id := pollerID{"key", "192.0.2.1"}
+	_, first, _ := p.arrive(id, "", "1")
+	_, second, _ := p.arrive(id, "", "1")
+	p.leave(id, poller{placed: true, seq: 5}, first)
+	p.leave(id, poller{placed: true, seq: 9}, second)
+	if state, _, _ := p.arrive(id, "", "1"); state.seq != 5 {
+		t.Errorf("the client's place is %d, want 5: what came after it may not have been read", state.seq)
 	}
 }
 

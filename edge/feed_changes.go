@@ -11,8 +11,8 @@ import (
 	"sundew"
 )
 
-// sumEveryChange is the size of a list up to which every trailer proves it: sorting and hashing take 10 ms there.
-const sumEveryChange = 10_000
+// sumFiltered is the size of a list up to which filtered trailers carry a sum: each costs a pass over the list.
+const sumFiltered = 10_000
 
 // writeGrace is the time that an answer may take to be read, whatever the server's own timeout.
 const writeGrace = 30 * time.Second
@@ -70,7 +70,10 @@ func (f *feed) await(ctx context.Context, cursor sundew.Cursor, want filter) (bo
 	f.metrics.waiting.Inc()
 	defer f.metrics.waiting.Dec()
 	for {
-		proof := f.proof()
+		proof := f.log.proof()
+		if proof != nil && len(proof.items) > sumFiltered && !want.everything() {
+			proof = nil
+		}
 		raw, next, active, ok := f.log.delta(cursor)
 		if !ok {
 			return nil, false
@@ -92,14 +95,6 @@ func (f *feed) await(ctx context.Context, cursor sundew.Cursor, want filter) (bo
 		}
 		cursor = next
 	}
-}
-
-// proof returns the list whose sum trailers carry, nil while the list is too large to sort it for every change.
-func (f *feed) proof() *list {
-	if f.log.Active() > sumEveryChange {
-		return nil
-	}
-	return f.log.list()
 }
 
 func upTo(changes []change, seq uint64) []change {

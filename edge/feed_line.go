@@ -19,8 +19,8 @@ import (
 //	record    the decision record of a snapshot
 //
 // A trailer ends the answer of /feed/v1/changes and says what the client holds then: count decisions, whose sorted list
-// has the given SHA-256 (see sumOf). The sum is left out where the list is so large that it would cost too much at every
-// change, and so is the count of a large list that is filtered; a header always has both.
+// has the given SHA-256 (see sumOf). The sum is left out where making it at every change would cost too much, and so is
+// the count of a large list that is filtered; a header always has both.
 
 // trailer ends an answer of changes.
 type trailer struct {

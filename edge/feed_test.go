@@ -99,6 +99,33 @@ func TestFeedTellsChangesAndProvesThem(t *testing.T) {
 	}
 }
 
+func TestFeedProvesALargeListNowAndThen(t *testing.T) {
+	l, c := newTestLog()
+	server := newFeedServer(t, FeedConfig{}, l)
+	for i := range sumFiltered + 1 {
+		publish(t, l, decision(t, fmt.Sprintf("ip:10.0.%d.%d", i/256, i%256), sundew.ActionBlock, "scan"))
+	}
+	trailer := func(query string) string {
+		t.Helper()
+		_, line, _ := strings.Cut(ask(t, http.MethodGet, server.URL+"/feed/v1/changes?cursor="+l.Cursor().String()+query).body, `"min_wait_ms":500`)
+		return line
+	}
+	if got := trailer(""); !strings.Contains(got, `"count":10001,"list_sha256"`) {
+		t.Errorf("the first has a proof: %s", got)
+	}
+	publish(t, l, decision(t, "ip:192.0.2.1", sundew.ActionBlock, "scan"))
+	if got := trailer(""); got != `,"count":10002}`+"\n" {
+		t.Errorf("right after it there is a count: %s", got)
+	}
+	if got := trailer("&kinds=ip"); got != "}\n" {
+		t.Errorf("and for a filter nothing: %s", got)
+	}
+	c.now = c.now.Add(2 * time.Second)
+	if got := trailer(""); !strings.Contains(got, `"count":10002,"list_sha256"`) {
+		t.Errorf("later there is a proof again: %s", got)
+	}
+}
+
 func TestFeedResets(t *testing.T) {
 	l, _ := newTestLog()
 	server := newFeedServer(t, FeedConfig{}, l)
@@ -333,5 +360,22 @@ func TestFeedConfigNamesTheMistake(t *testing.T) {
 				t.Errorf("got %v, want it to say %q", err, tt.want)
 			}
 		})
+	}
+}
+
+func BenchmarkSnapshot(b *testing.B) {
+	l, _ := newTestLog()
+	for i := range 100_000 {
+		publish(b, l, decision(b, fmt.Sprintf("ip:10.%d.%d.%d", i>>16, i>>8&255, i&255), sundew.ActionBlock, "scan"))
+	}
+	handler := NewFeed(FeedConfig{}, l, nil, quiet())
+	for b.Loop() {
+		l.last = nil // as if every request came after a change
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/feed/v1/snapshot.ndjson", http.NoBody)
+		r.RemoteAddr = "127.0.0.1:40000"
+		r.Header.Set("Accept-Encoding", "gzip")
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		b.ReportMetric(float64(w.Body.Len())/100_000, "bytes/entry")
 	}
 }

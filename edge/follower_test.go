@@ -110,7 +110,9 @@ func TestFollower(t *testing.T) {
 	step("after the log was rebuilt, a snapshot", changes, snapshot)
 
 	f.table.Apply([]sundew.Change{{Op: sundew.OpAdd, Decision: decision(t, "ip:192.0.2.4", sundew.ActionBlock, "scan")}}, l.Cursor())
-	step("a copy that went wrong is noticed and replaced", changes, snapshot)
+	step("a copy that has one too many is noticed and replaced", changes, snapshot)
+	f.table.Apply([]sundew.Change{{Op: sundew.OpAdd, Decision: decision(t, "ip:192.0.2.3", sundew.ActionBlock, "scan", lasting(time.Minute))}}, l.Cursor())
+	step("so is one that has another expiry", changes, snapshot)
 }
 
 // TestFollowerKeepsItsListWhenTheAnswerIsBad spoils answers in the ways that a fault on the way or a wrong control plane
@@ -199,6 +201,9 @@ func TestFollowerOutlivesItsControlPlane(t *testing.T) {
 		}
 		if got := look(f.table, "192.0.2.2"); got != sundew.ActionBlock {
 			t.Errorf("a change takes effect at once: got %q", got)
+		}
+		if list, _, _, err := loadList(file, 10); err != nil || len(list.Decisions) == 0 {
+			t.Errorf("the list is on disk before the edge stops: %v", err)
 		}
 		stop()
 

@@ -99,6 +99,7 @@ type Log struct {
 
 	listMu sync.Mutex
 	last   *list
+	lastAt time.Time
 
 	metrics logMetrics
 }

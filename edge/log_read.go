@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"sundew"
 )
@@ -93,8 +94,27 @@ func (l *Log) Blocklist() sundew.Blocklist {
 func (l *Log) list() *list {
 	l.listMu.Lock()
 	defer l.listMu.Unlock()
-	if at := l.Cursor(); l.last == nil || l.last.cursor != at {
-		l.last = newList(l.items())
+	return l.latest()
+}
+
+// proofShare is the time between two proofs for each decision on the list. Sorting and hashing take about a microsecond
+// for each, so that proofs take a hundredth of a processor, however fast the list changes and however many ask.
+const proofShare = 100 * time.Microsecond
+
+// proof returns the list at the latest cursor, or nil while it is too early to make it again.
+func (l *Log) proof() *list {
+	l.listMu.Lock()
+	defer l.listMu.Unlock()
+	if l.last != nil && l.last.cursor != l.Cursor() && l.now().Sub(l.lastAt) < time.Duration(len(l.last.items))*proofShare {
+		return nil
+	}
+	return l.latest()
+}
+
+// latest is called with listMu held.
+func (l *Log) latest() *list {
+	if l.last == nil || l.last.cursor != l.Cursor() {
+		l.last, l.lastAt = newList(l.items()), l.now()
 	}
 	return l.last
 }

@@ -269,6 +269,7 @@ func TestRunExpiresEachAtItsTime(t *testing.T) {
 		go func() { done <- l.Run(ctx) }()
 		start := time.Now()
 		publish(t, l, decision(t, "ip:192.0.2.2", sundew.ActionBlock, "scan", from(start)))
+		synctest.Wait() // Run sleeps until then
 		publish(t, l, decision(t, "ip:192.0.2.1", sundew.ActionBlock, "scan", from(start), lasting(time.Second)))
 		for cursor := l.Cursor(); l.Active() > 0; cursor = l.Cursor() {
 			if err := l.Wait(t.Context(), cursor); err != nil {
@@ -349,6 +350,24 @@ func TestLogAgreesWithSlowLog(t *testing.T) {
 			if got, want := mirror.current.Load().sum(), l.list().sum(); got != want {
 				t.Fatalf("seed %d: the copy made of changes has sum %s, the list %s", seed, got, want)
 			}
+		}
+	}
+}
+
+func TestLogConfigNamesTheMistake(t *testing.T) {
+	for want, spoil := range map[string]func(*LogConfig){
+		"epoch":      func(c *LogConfig) { c.Epoch = "A.1" },
+		"retain":     func(c *LogConfig) { c.Retain = 0 },
+		"max_active": func(c *LogConfig) { c.MaxActive = -1 },
+		"allow":      func(c *LogConfig) { c.Allow = []sundew.Entity{{Kind: sundew.KindIP, Key: "here"}} },
+	} {
+		c := DefaultLogConfig()
+		if err := c.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		spoil(&c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", want, err)
 		}
 	}
 }

@@ -117,7 +117,12 @@ func TestTableAgreesWithSlowTable(t *testing.T) {
 			if round%10 == 9 {
 				table.Replace(sundew.Blocklist{Decisions: slow.decisions}, allowed)
 			} else {
+				before := table.current.Load()
+				sum := before.sum()
 				table.Apply(changes, sundew.Cursor{})
+				if before.sum() != sum {
+					t.Fatalf("seed %d: a change showed to those who were reading", seed)
+				}
 			}
 			for range 40 {
 				client := netip.MustParseAddr(fmt.Sprintf("10.0.%d.%d", random.IntN(5), random.IntN(16)))
