@@ -23,9 +23,6 @@ type ProxyConfig struct {
 	HealthPath string        `yaml:"health_path"` // requests for it are served whoever asks
 	DryRun     bool          `yaml:"dry_run"`     // look decisions up and count them, touch nothing
 	KillFile   string        `yaml:"kill_file"`   // while it exists, nothing is looked up
-
-	LogURL   string `yaml:"log_url"`   // of the control plane that takes a line for each request; empty: none
-	LogToken string `yaml:"log_token"` // its secret
 }
 
 // DefaultProxyConfig holds 500 requests at once, 3 of them for one entity and 20 from one network, for 10 seconds at

@@ -28,10 +28,12 @@ type EdgeConfig struct {
 }
 
 func defaultEdgeConfig() EdgeConfig {
+	proxy := edge.DefaultProxyConfig()
+	proxy.Upstream = "" // nobody's API is guessed
 	return EdgeConfig{
 		Listen:   "127.0.0.1:8081",
 		Follower: edge.DefaultFollowerConfig(),
-		Proxy:    edge.DefaultProxyConfig(),
+		Proxy:    proxy,
 		Shipper:  edge.DefaultShipperConfig(),
 	}
 }
@@ -39,6 +41,23 @@ func defaultEdgeConfig() EdgeConfig {
 func (c EdgeConfig) validate() error {
 	if c.Listen == "" {
 		return errors.New("edge.listen is empty: want host:port")
+	}
+	return nil
+}
+
+// ready reports what keeps the edge from starting; sundew run does not need any of it.
+func (c EdgeConfig) ready() error {
+	if err := c.Follower.Validate(); err != nil {
+		return fmt.Errorf("edge.feed: %w", err)
+	}
+	if err := c.Proxy.Validate(); err != nil {
+		return fmt.Errorf("edge.proxy: %w", err)
+	}
+	if c.Shipper.URL == "" {
+		return nil
+	}
+	if err := c.Shipper.Validate(); err != nil {
+		return fmt.Errorf("edge.logs: %w", err)
 	}
 	return nil
 }
@@ -80,6 +99,9 @@ func runEdge(ctx context.Context, flags *flag.FlagSet, args []string, t terminal
 	}
 	if c.Follower.ListFile == "" {
 		c.Follower.ListFile = filepath.Join(config.DataDir, "edge", "list.ndjson")
+	}
+	if err := c.ready(); err != nil {
+		return usageError{err.Error()}
 	}
 	return enforce(ctx, c, config.Log, t)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts plays sessions of the command line: what a person types and what they see.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true})
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, Deadline: time.Now().Add(time.Minute)})
 }
 
 // TestReadmeShowsARuleThatWorks lints and tests the example that newcomers copy.
