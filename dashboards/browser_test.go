@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -38,6 +39,9 @@ func openBrowser(t *testing.T) *browser {
 	t.Helper()
 	program, err := exec.LookPath("chromium")
 	if err != nil {
+		if os.Getenv("SUNDEW_NO_SKIP") != "" {
+			t.Fatal("chromium is not installed")
+		}
 		t.Skip("chromium is not installed")
 	}
 	alloc, stop := chromedp.NewExecAllocator(t.Context(), slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{

@@ -21,6 +21,9 @@ import (
 func TestCustomBouncer(t *testing.T) {
 	binary, err := exec.LookPath("crowdsec-custom-bouncer")
 	if err != nil {
+		if os.Getenv("SUNDEW_NO_SKIP") != "" {
+			t.Fatal("crowdsec-custom-bouncer is not installed")
+		}
 		t.Skip("crowdsec-custom-bouncer is not installed")
 	}
 	l := NewLog(DefaultLogConfig(), nil)
