@@ -92,6 +92,7 @@ func (s *server) run(ctx context.Context) error {
 		"score buffer": s.buffer.Run,
 		"changes":      s.changes.Run,
 		"producer":     s.producer.Run,
+		"retention":    s.store.Run,
 	})
 	caughtUp := make(chan struct{})
 	st.start(s.followers(caughtUp))

@@ -15,6 +15,7 @@ import (
 	"sundew/dashboards"
 	"sundew/edge"
 	"sundew/ingest"
+	"sundew/rules"
 )
 
 // handler joins the listeners of all rooms on one address.
@@ -94,10 +95,23 @@ func (s *server) ruleInfos() []dashboards.RuleInfo {
 	return infos
 }
 
-// watchTasks exports how far each partition is behind and how much it remembers.
+// watchTasks exports how far each partition is behind, how much it remembers and what its rules met.
 func (s *server) watchTasks() {
 	for _, t := range s.tasks {
 		labels := prometheus.Labels{"partition": fmt.Sprint(t.partition)}
+		for name, count := range map[string]struct {
+			help string
+			of   func(*rules.Stats) uint64
+		}{
+			"sundew_rules_matches_total":   {"Rules that matched.", func(s *rules.Stats) uint64 { return s.Matches }},
+			"sundew_rules_exempted_total":  {"Rules that matched but for an exemption.", func(s *rules.Stats) uint64 { return s.Exempted }},
+			"sundew_rules_errors_total":    {"Conditions that could not be evaluated.", func(s *rules.Stats) uint64 { return s.Errors }},
+			"sundew_rules_capped_total":    {"Decisions made milder by a list.", func(s *rules.Stats) uint64 { return s.Capped }},
+			"sundew_rules_forgotten_total": {"Entities whose points were dropped because the table was full.", func(s *rules.Stats) uint64 { return s.Forgotten }},
+		} {
+			s.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: count.help, ConstLabels: labels},
+				func() float64 { return float64(count.of(t.rules.Load())) }))
+		}
 		s.registry.MustRegister(
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sundew_scoring_lag_records", Help: "Records of the partition that are not scored yet; -1 where the broker does not say.", ConstLabels: labels},
 				func() float64 { return float64(t.lag(context.Background())) }),

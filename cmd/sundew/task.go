@@ -21,7 +21,10 @@ type task struct {
 	partition int32
 	source    *ingest.TopicSource
 	pipeline  *sundew.Pipeline
-	entities  atomic.Int64 // as of the last batch, for those who watch
+
+	// As of the last batch, for those who watch.
+	entities atomic.Int64
+	rules    atomic.Pointer[rules.Stats]
 }
 
 const (
@@ -56,6 +59,9 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 	if err != nil {
 		return nil, err
 	}
+	if err := snapshots.Register(prometheus.WrapRegistererWith(prometheus.Labels{"partition": fmt.Sprint(partition)}, s.registry)); err != nil {
+		return nil, err
+	}
 	next, found, err := snapshots.Restore(partition)
 	if err != nil {
 		return nil, err
@@ -70,6 +76,7 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 	}
 	s.closing(func() { closeLogged(s.log, "source", source) })
 	t := &task{partition: partition, source: source}
+	t.rules.Store(&rules.Stats{})
 	t.pipeline = &sundew.Pipeline{
 		Source:     source,
 		Scorer:     scorer,
@@ -80,6 +87,8 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 		Checkpoint: snapshots,
 		Observe: func(b sundew.Batch, scores []sundew.Score, ds []sundew.Decision) {
 			t.entities.Store(int64(scorer.Entities()))
+			stats := policy.Stats()
+			t.rules.Store(&stats)
 			observe(b, scores, ds)
 		},
 	}
