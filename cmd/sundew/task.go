@@ -66,10 +66,12 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 	if err != nil {
 		return nil, err
 	}
-	if !found {
+	if found {
+		s.log.Info("scoring resumes from its snapshot", "partition", partition, "offset", next, "entities", scorer.Entities())
+	} else {
+		s.log.Info("scoring begins at the start of the log", "partition", partition)
 		next = ingest.LogStart
 	}
-	s.log.Info("scoring resumes", "partition", partition, "offset", next, "snapshot", found, "entities", scorer.Entities())
 	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log, Metrics: s.topicMetrics})
 	if err != nil {
 		return nil, err
