@@ -205,6 +205,10 @@ func (d *combined) tail(b []byte, e *sundew.Event) {
 			d.named(name, value, e)
 			continue
 		}
+		if string(word) == "-" && quotedSeen < 2 {
+			quotedSeen++ // some servers leave the quotes off when there is nothing to quote
+			continue
+		}
 		unnamed++
 		if string(word) != "-" {
 			d.attribute(e, extraName(unnamed), word)

@@ -79,6 +79,10 @@ func TestAccessLogLines(t *testing.T) {
 				e.Method, e.Host, e.Path, e.Query, e.Status, e.ResponseBytes = "GET", "example.com", "/", "x", 200, 1
 			}),
 		},
+		{"no referrer, without quotes", `192.0.2.7 - - ` + clock + `"GET / HTTP/2.0" 200 1 - "app/1" 13 "router"`, event(func(e *sundew.Event) {
+			e.Method, e.Path, e.Status, e.ResponseBytes, e.UserAgent = "GET", "/", 200, 1, "app/1"
+			e.Attributes = []sundew.Attribute{{Key: "field.1", Value: "13"}, {Key: "field.2", Value: "router"}}
+		})},
 		{"connect", `192.0.2.7 - - ` + clock + `"CONNECT example.com:443 HTTP/1.1" 405 1`, event(func(e *sundew.Event) { e.Method, e.Host, e.Status, e.ResponseBytes = "CONNECT", "example.com", 405, 1 })},
 		{
 			"cut off in the user agent",
