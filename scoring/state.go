@@ -14,6 +14,9 @@ const (
 	chAccounts
 	chDevices
 	chObjects
+	chForged
+	chUnproven
+	chCaptcha
 	numChannels
 )
 

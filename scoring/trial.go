@@ -16,6 +16,7 @@ type trial struct {
 	unbidden    bool // browsers and crawlers ask for it without anybody's wish
 	asset       bool // part of a page: a picture, a style, a script
 	ours        bool // an edge of ours answered, so the status is not the API's word
+	proofs      proofs
 	kibibytes   uint32
 	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
 }
@@ -31,6 +32,7 @@ func newTrial(e *sundew.Event, h hasher) trial {
 		kibibytes:   uint32(min(max(e.ResponseBytes, 0)/1024, 1<<30)),
 	}
 	t.authAttempt, t.authFailure = authentication(e)
+	t.proofs = proofsOf(e)
 	t.bits = [numSets]uint64{
 		setPaths:      h.bit(e.Path),
 		setAccounts:   h.bit(firstOf(e.AuthUsername, e.Account)),
