@@ -29,6 +29,7 @@ var channels = [numChannels]channel{
 	chForged:      forgedChannel(),
 	chUnproven:    unprovenChannel(),
 	chCaptcha:     captchaChannel(),
+	chSequence:    sequenceChannel(),
 }
 
 // Channels returns the names of all channels, in the order in which they were added.

@@ -17,6 +17,7 @@ const (
 	chForged
 	chUnproven
 	chCaptcha
+	chSequence
 	numChannels
 )
 
@@ -72,6 +73,8 @@ type state struct {
 	Duels [numChannels]duel // chRate's is unused
 
 	Covered [numCovered]uint64 // members seen today, hashed to one bit each
+
+	LastObject uint64 // number of the object that was asked for last, 0 before there was one
 
 	Sets    [numSets][2]uint64 // members seen this hour and the hour before
 	SetHour int32

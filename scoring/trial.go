@@ -17,6 +17,7 @@ type trial struct {
 	asset       bool // part of a page: a picture, a style, a script
 	ours        bool // an edge of ours answered, so the status is not the API's word
 	proofs      proofs
+	object      uint64 // the object's number, 0 where it has none
 	kibibytes   uint32
 	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
 }
@@ -33,6 +34,7 @@ func newTrial(e *sundew.Event, h hasher) trial {
 	}
 	t.authAttempt, t.authFailure = authentication(e)
 	t.proofs = proofsOf(e)
+	t.object = numberOf(e.Object)
 	t.bits = [numSets]uint64{
 		setPaths:      h.bit(e.Path),
 		setAccounts:   h.bit(firstOf(e.AuthUsername, e.Account)),
