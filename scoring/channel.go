@@ -30,6 +30,7 @@ var channels = [numChannels]channel{
 	chUnproven:    unprovenChannel(),
 	chCaptcha:     captchaChannel(),
 	chSequence:    sequenceChannel(),
+	chSignature:   signatureChannel(),
 }
 
 // Channels returns the names of all channels, in the order in which they were added.

@@ -18,6 +18,7 @@ const (
 	chUnproven
 	chCaptcha
 	chSequence
+	chSignature
 	numChannels
 )
 

@@ -17,6 +17,8 @@ type trial struct {
 	asset       bool // part of a page: a picture, a style, a script
 	ours        bool // an edge of ours answered, so the status is not the API's word
 	proofs      proofs
+	odd         bool   // the request line has text that an attack could hide in
+	attack      bool   // and an attack does
 	object      uint64 // the object's number, 0 where it has none
 	kibibytes   uint32
 	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
@@ -34,6 +36,7 @@ func newTrial(e *sundew.Event, h hasher) trial {
 	}
 	t.authAttempt, t.authFailure = authentication(e)
 	t.proofs = proofsOf(e)
+	t.odd, t.attack = inspect(e.Path, e.Query)
 	t.object = numberOf(e.Object)
 	t.bits = [numSets]uint64{
 		setPaths:      h.bit(e.Path),
