@@ -31,6 +31,7 @@ var channels = [numChannels]channel{
 	chCaptcha:     captchaChannel(),
 	chSequence:    sequenceChannel(),
 	chSignature:   signatureChannel(),
+	chConsistency: consistencyChannel(),
 }
 
 // Channels returns the names of all channels, in the order in which they were added.

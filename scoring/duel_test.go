@@ -104,7 +104,7 @@ func TestRareDuelsAreFair(t *testing.T) {
 		"was told lies":        {LatestHits: 30, LatestTrials: 32, NullTrials: 64, PastSize: maxPast},
 		"remembers good times": {NullHits: 1, NullTrials: 63, LatestTrials: 31, PastHits: .5, PastSize: 20},
 	}
-	for name, prior := range map[string]*priorOf{"forged": &forgedPrior, "sequence": &sequencePrior} {
+	for name, prior := range map[string]*priorOf{"forged": &forgedPrior, "sequence": &sequencePrior, "consistency": &consistencyPrior} {
 		for past, d := range pasts {
 			for kind, law := range prior {
 				if law == (beta{}) {

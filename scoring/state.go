@@ -19,6 +19,7 @@ const (
 	chCaptcha
 	chSequence
 	chSignature
+	chConsistency
 	numChannels
 )
 
@@ -74,6 +75,7 @@ type state struct {
 	Duels [numChannels]duel // chRate's is unused
 
 	Covered [numCovered]uint64 // members seen today, hashed to one bit each
+	Faces   uint64             // faces shown today, hashed to one bit each
 
 	LastObject uint64 // number of the object that was asked for last, 0 before there was one
 

@@ -22,6 +22,7 @@ type trial struct {
 	object      uint64 // the object's number, 0 where it has none
 	kibibytes   uint32
 	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
+	face        uint64          // the one bit of what the client shows of itself, or 0 where it shows nothing
 }
 
 func newTrial(e *sundew.Event, h hasher) trial {
@@ -46,6 +47,7 @@ func newTrial(e *sundew.Event, h hasher) trial {
 		setUserAgents: h.bit(e.UserAgent),
 		setUsernames:  h.bit(e.AuthUsername),
 	}
+	t.face = faceOf(e, h)
 	return t
 }
 
