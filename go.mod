@@ -6,6 +6,7 @@ require (
 	cel.dev/cel-go v0.33.2
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
+	github.com/corazawaf/libinjection-go v0.3.5
 	github.com/duckdb/duckdb-go/v2 v2.5.5
 	github.com/gaissmai/bart v0.30.0
 	github.com/klauspost/compress v1.20.3

@@ -26,6 +26,12 @@ var channels = [numChannels]channel{
 	chAccounts:    accountsChannel(),
 	chDevices:     devicesChannel(),
 	chObjects:     objectsChannel(),
+	chForged:      forgedChannel(),
+	chUnproven:    unprovenChannel(),
+	chCaptcha:     captchaChannel(),
+	chSequence:    sequenceChannel(),
+	chSignature:   signatureChannel(),
+	chConsistency: consistencyChannel(),
 }
 
 // Channels returns the names of all channels, in the order in which they were added.
@@ -52,6 +58,26 @@ func bernoulli(s *state, ch int, prior *priorOf, hit bool, damp float64) (ratio,
 	d := &s.Duels[ch]
 	start = startWeight(uint32(d.Trials))
 	return d.step(prior[s.Kind], hit, damp), start, true
+}
+
+// rare is bernoulli for what hardly any legitimate entity shows.
+func rare(s *state, ch int, prior *priorOf, hit bool, damp float64) (ratio, start float64, tried bool) {
+	d := &s.Duels[ch]
+	start = startWeight(uint32(d.Trials))
+	return d.rareStep(prior[s.Kind], hit, damp), start, true
+}
+
+// habit takes the day's first trial of a duel about what a legitimate entity does nearly always or hardly ever. Further
+// trials only tell what the habit is: a day of them proves no more than one, so that the channel can tip a scale that
+// others have filled and cannot convict anybody alone. A share of the abusers, believed, are taken to hit.
+func habit(s *state, ch int, prior *priorOf, hit bool, believed float64) (ratio, start float64, tried bool) {
+	d := &s.Duels[ch]
+	if d.Trials > 0 {
+		d.remember(hit)
+		return 1, 0, false
+	}
+	p := d.null(prior[s.Kind])
+	return d.settle(p, max(p, believed), hit), startWeight(0), true
 }
 
 // sinceMidnight is how much of the UTC day the evidence covers: the ledgers begin anew each day.

@@ -16,18 +16,11 @@ func coverageChannel(ch, set int, name string, prior *priorOf, things string, on
 		name:  name,
 		kinds: kinds(on...),
 		step: func(s *state, t *trial) (float64, float64, bool) {
-			bit := t.bits[set]
-			free := 64 - bits.OnesCount64(s.Covered[set])
-			if bit == 0 || free == 0 {
+			isNew, damp, tried := cover(&s.Covered[set], t.bits[set])
+			if !tried {
 				return 1, 0, false
 			}
-			isNew := s.Covered[set]&bit == 0
-			first := s.Covered[set] == 0
-			s.Covered[set] |= bit
-			if first {
-				return 1, 0, false // everybody's first one is new
-			}
-			return bernoulli(s, ch, prior, isNew, float64(free)/64)
+			return bernoulli(s, ch, prior, isNew, damp)
 		},
 		explain: func(s *state) (observed, expected float64, window time.Duration, sentence string) {
 			d := &s.Duels[ch]
@@ -37,6 +30,18 @@ func coverageChannel(ch, set int, name string, prior *priorOf, things string, on
 				fmt.Sprintf("%s %.0f different %s in %d requests, at most %.1f expected", about(observed), observed, things, int(d.Trials)+1, expected)
 		},
 	}
+}
+
+// cover adds a member's bit to the members seen today. Nothing is tried where there is no member, where it is the first
+// one, as everybody's first one is new, and where no bit is left; damp is the share of bits that were clear.
+func cover(covered *uint64, bit uint64) (isNew bool, damp float64, tried bool) {
+	before := *covered
+	*covered |= bit
+	clear := 64 - bits.OnesCount64(before)
+	if bit == 0 || before == 0 || clear == 0 {
+		return false, 0, false
+	}
+	return before&bit == 0, float64(clear) / 64, true
 }
 
 // about says how to read a count that saturates.

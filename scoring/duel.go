@@ -4,10 +4,10 @@ package scoring
 //
 // The null is the Beta-binomial prediction: a Beta prior of the population, the entity's own trusted past, and today's
 // trials, so that an entity which differs from the population as legitimate ones do is not held to its mean. The
-// alternative is the Krichevsky-Trofimov estimate of the latest trials, never below the null, so that an entity that
-// behaves better than expected earns nothing by it. The null in turn is never below the population's mean: who was better
-// yesterday may be as good as anybody today. Where an entity's true probability is below the null's, the ratio's mean is
-// below 1, so this costs power and never validity.
+// alternative is the Krichevsky-Trofimov estimate of the latest trials, or one like it with another start, never below
+// the null, so that an entity that behaves better than expected earns nothing by it. The null in turn is never below the
+// population's mean: who was better yesterday may be as good as anybody today. Where an entity's true probability is
+// below the null's, the ratio's mean is below 1, so this costs power and never validity.
 //
 // Both forget by halving. The null's memory is kept short because legitimate failures come in clusters, and a null that
 // has grown sure of an entity would call a cluster an attack; the alternative's is shorter still, so that it follows a
@@ -22,6 +22,16 @@ type duel struct {
 // beta is the population's prior of a duel: hits and misses as if seen before.
 type beta struct{ hits, misses float64 }
 
+func (b beta) mean() float64 { return b.hits / (b.hits + b.misses) }
+
+// What alternatives believe at the start.
+var (
+	krichevskyTrofimov = beta{.5, .5}
+	// seldom takes one abuser in five for one who does the thing, and then mostly every time. To be undecided about what
+	// almost nobody does would cost every entity half of its other evidence at the first trial, and more at each further one.
+	seldom = beta{.05, .2}
+)
+
 const (
 	nullMemory        = 64 // trials at which the null halves its counts of today
 	alternativeMemory = 32 // and the alternative
@@ -35,11 +45,9 @@ func (d *duel) null(prior beta) float64 {
 	return max(hits/size, prior.mean())
 }
 
-func (b beta) mean() float64 { return b.hits / (b.hits + b.misses) }
-
-// alternative is the same for an entity that goes on as it did lately.
-func (d *duel) alternative() float64 {
-	return (float64(d.LatestHits) + .5) / (float64(d.LatestTrials) + 1)
+// alternative is the same for an entity that goes on as it did lately, from what is believed before it did anything.
+func (d *duel) alternative(belief beta) float64 {
+	return (float64(d.LatestHits) + belief.hits) / (float64(d.LatestTrials) + belief.hits + belief.misses)
 }
 
 // expected is how many of today's trials the population and the trusted past would have expected to hit.
@@ -52,8 +60,20 @@ func (d *duel) expected(prior beta) float64 {
 // that cannot always hit.
 func (d *duel) step(prior beta, hit bool, damp float64) float64 {
 	p := d.null(prior)
-	q := max(p, d.alternative()) * damp
-	p *= damp
+	q := max(p, d.alternative(krichevskyTrofimov))
+	return d.settle(p*damp, q*damp, hit)
+}
+
+// rareStep is step for what hardly any legitimate entity shows: the alternative does not expect it before it has seen
+// it. Who shows nothing then keeps the evidence of other channels whole.
+func (d *duel) rareStep(prior beta, hit bool, damp float64) float64 {
+	p := d.null(prior)
+	q := max(p, d.alternative(seldom))
+	return d.settle(p*damp, q*damp, hit)
+}
+
+// settle ends a trial for which the null gave a hit the probability p and the alternative q.
+func (d *duel) settle(p, q float64, hit bool) float64 {
 	d.remember(hit)
 	if hit {
 		return q / p

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"sundew"
 )
 
 // TestDuelIsFairUnderItsNull draws clients from the population's Beta prior and checks that the mean of the product of
@@ -104,5 +106,54 @@ func TestDuelNeverOverflows(t *testing.T) {
 	}
 	if d.NullHits > d.NullTrials || d.LatestHits > d.LatestTrials || d.NullTrials > nullMemory || d.LatestTrials > alternativeMemory {
 		t.Errorf("counts ran away: %+v", d)
+	}
+}
+
+// TestRareDuelsAreFair sums the product of ratios over all courses that a few trials can take, each with its probability
+// under the null: it must be 1, whatever the alternative learned before.
+func TestRareDuelsAreFair(t *testing.T) {
+	pasts := map[string]duel{
+		"no past":              {},
+		"was told lies":        {LatestHits: 30, LatestTrials: 32, NullTrials: 64, PastSize: maxPast},
+		"remembers good times": {NullHits: 1, NullTrials: 63, LatestTrials: 31, PastHits: .5, PastSize: 20},
+	}
+	for name, prior := range map[string]*priorOf{"forged": &forgedPrior, "sequence": &sequencePrior, "consistency": &consistencyPrior} {
+		for past, d := range pasts {
+			for kind, law := range prior {
+				if law == (beta{}) {
+					continue
+				}
+				for _, damp := range []float64{1, .4} {
+					if mean := meanOverCourses(d, law, damp, 10); math.Abs(mean-1) > 1e-9 {
+						t.Errorf("%s, %s, kind %d, damped by %v: mean of e is %v, want 1", name, past, kind, damp, mean)
+					}
+				}
+			}
+		}
+	}
+}
+
+// meanOverCourses is the expectation, under the null, of the product of the ratios of the next n trials.
+func meanOverCourses(d duel, prior beta, damp float64, n int) float64 {
+	if n == 0 {
+		return 1
+	}
+	p := d.null(prior) * damp
+	hit, miss := d, d
+	gain := p * hit.rareStep(prior, true, damp)
+	loss := (1 - p) * miss.rareStep(prior, false, damp)
+	return gain*meanOverCourses(hit, prior, damp, n-1) + loss*meanOverCourses(miss, prior, damp, n-1)
+}
+
+// TestRareThingsThatNeverHappenCostNothing has one honest client go on for long: evidence that others found against it
+// must not wash away in channels that have nothing to say.
+func TestRareThingsThatNeverHappenCostNothing(t *testing.T) {
+	var d duel
+	product := 1.0
+	for range 100_000 {
+		product *= d.rareStep(forgedPrior[sundew.KindDevice], false, 1)
+	}
+	if product < .7 || product > 1 {
+		t.Errorf("100000 requests without a forged proof are worth %v, want .7 to 1", product)
 	}
 }

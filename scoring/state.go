@@ -14,6 +14,12 @@ const (
 	chAccounts
 	chDevices
 	chObjects
+	chForged
+	chUnproven
+	chCaptcha
+	chSequence
+	chSignature
+	chConsistency
 	numChannels
 )
 
@@ -69,6 +75,9 @@ type state struct {
 	Duels [numChannels]duel // chRate's is unused
 
 	Covered [numCovered]uint64 // members seen today, hashed to one bit each
+	Faces   uint64             // faces shown today, hashed to one bit each
+
+	LastObject uint64 // number of the object that was asked for last, 0 before there was one
 
 	Sets    [numSets][2]uint64 // members seen this hour and the hour before
 	SetHour int32

@@ -16,8 +16,13 @@ type trial struct {
 	unbidden    bool // browsers and crawlers ask for it without anybody's wish
 	asset       bool // part of a page: a picture, a style, a script
 	ours        bool // an edge of ours answered, so the status is not the API's word
+	proofs      proofs
+	odd         bool   // the request line has text that an attack could hide in
+	attack      bool   // and an attack does
+	object      uint64 // the object's number, 0 where it has none
 	kibibytes   uint32
 	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
+	face        uint64          // the one bit of what the client shows of itself, or 0 where it shows nothing
 }
 
 func newTrial(e *sundew.Event, h hasher) trial {
@@ -31,6 +36,9 @@ func newTrial(e *sundew.Event, h hasher) trial {
 		kibibytes:   uint32(min(max(e.ResponseBytes, 0)/1024, 1<<30)),
 	}
 	t.authAttempt, t.authFailure = authentication(e)
+	t.proofs = proofsOf(e)
+	t.odd, t.attack = inspect(e.Path, e.Query)
+	t.object = numberOf(e.Object)
 	t.bits = [numSets]uint64{
 		setPaths:      h.bit(e.Path),
 		setAccounts:   h.bit(firstOf(e.AuthUsername, e.Account)),
@@ -39,6 +47,7 @@ func newTrial(e *sundew.Event, h hasher) trial {
 		setUserAgents: h.bit(e.UserAgent),
 		setUsernames:  h.bit(e.AuthUsername),
 	}
+	t.face = faceOf(e, h)
 	return t
 }
 
