@@ -20,7 +20,7 @@ type Score struct {
 	Entity   Entity
 	Points   float64    // 0 to 100: posterior probability of abuse in per cent
 	Nats     float64    // ln E of the entity's ledger, which Points is computed from
-	Evidence []Evidence // channels with nats above 0, strongest first
+	Evidence []Evidence // the channels that speak loudest for abuse, strongest first
 	Features Features   // counts that rules may ask for
 	Event    *Event     // the request that moved the score; shared, not to be changed
 }

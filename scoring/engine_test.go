@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -408,5 +409,30 @@ func BenchmarkScore(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(events)), "ns/event")
 		})
+	}
+}
+
+// TestReasonsAreTheLoudest compares with sorting all channels.
+func TestReasonsAreTheLoudest(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 14))
+	for range 1000 {
+		s := state{Kind: uint8(sundew.KindIP), RateWeights: evenly}
+		var want []float64
+		for ch := range s.Ledgers {
+			s.Ledgers[ch] = ledger(rng.ExpFloat64() * 2)
+			if s.Ledgers[ch] > 1 {
+				want = append(want, s.Ledgers[ch].nats())
+			}
+		}
+		slices.SortFunc(want, func(a, b float64) int { return cmp.Compare(b, a) })
+		want = want[:min(len(want), maxReasons)]
+		_, reasons := s.explain()
+		var got []float64
+		for _, r := range reasons {
+			got = append(got, r.Nats)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("reasons of %v nats, want %v", got, want)
+		}
 	}
 }

@@ -1,9 +1,7 @@
 package scoring
 
 import (
-	"cmp"
 	"math"
-	"slices"
 
 	"sundew"
 )
@@ -60,18 +58,34 @@ func (s *state) evidence() float64 {
 	return sum
 }
 
-// explain returns ln of the evidence and the channels that speak for abuse, strongest first.
+// maxReasons is how many channels a score names.
+const maxReasons = 4
+
+// explain returns ln of the evidence and the channels that speak loudest for abuse, strongest first.
 func (s *state) explain() (nats float64, reasons []sundew.Evidence) {
-	for ch := range channels {
-		own := s.Ledgers[ch].nats()
-		if own <= 0 {
+	var loudest [maxReasons]int
+	n := 0
+	for ch, m := range s.Ledgers {
+		if m <= 1 {
 			continue
 		}
+		at := n
+		for at > 0 && m > s.Ledgers[loudest[at-1]] {
+			at--
+		}
+		if at == maxReasons {
+			continue
+		}
+		n = min(n+1, maxReasons)
+		copy(loudest[at+1:n], loudest[at:n-1])
+		loudest[at] = ch
+	}
+	reasons = make([]sundew.Evidence, 0, n)
+	for _, ch := range loudest[:n] {
 		observed, expected, window, sentence := channels[ch].explain(s)
 		reasons = append(reasons, sundew.Evidence{
-			Channel: channels[ch].name, Nats: own, Observed: observed, Expected: expected, Window: window, Sentence: sentence,
+			Channel: channels[ch].name, Nats: s.Ledgers[ch].nats(), Observed: observed, Expected: expected, Window: window, Sentence: sentence,
 		})
 	}
-	slices.SortStableFunc(reasons, func(a, b sundew.Evidence) int { return cmp.Compare(b.Nats, a.Nats) })
 	return math.Log(s.evidence()), reasons
 }
