@@ -45,8 +45,8 @@ func TestFaceOf(t *testing.T) {
 	if got := face("", "", ""); got != 0 {
 		t.Errorf("an event that shows nothing has the face %x", got)
 	}
-	if face("x", "", "") != face("x", "", "") {
-		t.Error("the same client has two faces")
+	if first, again := face("x", "", ""), face("x", "", ""); first != again {
+		t.Errorf("the same client has the faces %x and %x", first, again)
 	}
 	// With 64 bits a few of many faces collide; if a field did not count, or two could stand in for each other, all would.
 	for name, other := range map[string]func(i int) uint64{

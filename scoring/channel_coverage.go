@@ -37,11 +37,11 @@ func coverageChannel(ch, set int, name string, prior *priorOf, things string, on
 func cover(covered *uint64, bit uint64) (isNew bool, damp float64, tried bool) {
 	before := *covered
 	*covered |= bit
-	clear := 64 - bits.OnesCount64(before)
-	if bit == 0 || before == 0 || clear == 0 {
+	unset := 64 - bits.OnesCount64(before)
+	if bit == 0 || before == 0 || unset == 0 {
 		return false, 0, false
 	}
-	return before&bit == 0, float64(clear) / 64, true
+	return before&bit == 0, float64(unset) / 64, true
 }
 
 // about says how to read a count that saturates.

@@ -109,23 +109,34 @@ func TestDuelNeverOverflows(t *testing.T) {
 	}
 }
 
-// TestRareDuelsAreFair sums the product of ratios over all courses that a few trials can take, each with its probability
+// TestEveryPriorIsFair sums the product of ratios over all courses that a few trials can take, each with its probability
 // under the null: it must be 1, whatever the alternative learned before.
-func TestRareDuelsAreFair(t *testing.T) {
+func TestEveryPriorIsFair(t *testing.T) {
+	undecided := rival{(*duel).step, (*duel).null}
+	rare := rival{(*duel).rareStep, func(d *duel, prior beta) float64 { return max(d.null(prior), prior.mean()) }}
 	pasts := map[string]duel{
 		"no past":              {},
 		"was told lies":        {LatestHits: 30, LatestTrials: 32, NullTrials: 64, PastSize: maxPast},
 		"remembers good times": {NullHits: 1, NullTrials: 63, LatestTrials: 31, PastHits: .5, PastSize: 20},
 	}
-	for name, prior := range map[string]*priorOf{"forged": &forgedPrior, "sequence": &sequencePrior, "consistency": &consistencyPrior} {
+	for _, test := range []struct {
+		name  string
+		prior *priorOf
+		rival rival
+	}{
+		{"forged", &forgedPrior, rare},
+		{"consistency", &consistencyPrior, rare},
+		{"signature", &signaturePrior, undecided},
+		{"sequence", &sequencePrior, undecided},
+	} {
 		for past, d := range pasts {
-			for kind, law := range prior {
-				if law == (beta{}) {
+			for kind, prior := range test.prior {
+				if prior == (beta{}) {
 					continue
 				}
 				for _, damp := range []float64{1, .4} {
-					if mean := meanOverCourses(d, law, damp, 10); math.Abs(mean-1) > 1e-9 {
-						t.Errorf("%s, %s, kind %d, damped by %v: mean of e is %v, want 1", name, past, kind, damp, mean)
+					if mean := test.rival.meanOverCourses(d, prior, damp, 10); math.Abs(mean-1) > 1e-9 {
+						t.Errorf("%s, %s, kind %d, damped by %v: mean of e is %v, want 1", test.name, past, kind, damp, mean)
 					}
 				}
 			}
@@ -133,16 +144,22 @@ func TestRareDuelsAreFair(t *testing.T) {
 	}
 }
 
+// rival is a way to take a trial, and the null that it is measured against.
+type rival struct {
+	step func(d *duel, prior beta, hit bool, damp float64) float64
+	null func(d *duel, prior beta) float64
+}
+
 // meanOverCourses is the expectation, under the null, of the product of the ratios of the next n trials.
-func meanOverCourses(d duel, prior beta, damp float64, n int) float64 {
+func (r rival) meanOverCourses(d duel, prior beta, damp float64, n int) float64 {
 	if n == 0 {
 		return 1
 	}
-	p := d.null(prior) * damp
+	p := r.null(&d, prior) * damp
 	hit, miss := d, d
-	gain := p * hit.rareStep(prior, true, damp)
-	loss := (1 - p) * miss.rareStep(prior, false, damp)
-	return gain*meanOverCourses(hit, prior, damp, n-1) + loss*meanOverCourses(miss, prior, damp, n-1)
+	gain := p * r.step(&hit, prior, true, damp)
+	loss := (1 - p) * r.step(&miss, prior, false, damp)
+	return gain*r.meanOverCourses(hit, prior, damp, n-1) + loss*r.meanOverCourses(miss, prior, damp, n-1)
 }
 
 // TestRareThingsThatNeverHappenCostNothing has one honest client go on for long: evidence that others found against it

@@ -236,7 +236,7 @@ func traffic(n int) []sundew.Event {
 
 // TestSameLogSameScores is the promise of determinism: workers, batches and a restart in the middle change nothing.
 func TestSameLogSameScores(t *testing.T) {
-	events := traffic(20_000)
+	events := traffic(10_000)
 	reference := newEngine(t, 1)
 	want := reference.Score(sundew.Batch{Events: events})
 	wantState := reference.AppendState(nil)

@@ -134,7 +134,11 @@ func hidden(path string) bool {
 // decoded undoes percent-encoding (RFC 3986), twice where the first time leaves one, because some servers do; form says
 // that a plus sign is a space. What is no encoding stays as it is.
 func decoded(text string, form bool) string {
-	if strings.IndexByte(text, '%') < 0 && !(form && strings.IndexByte(text, '+') >= 0) {
+	marks := "%"
+	if form {
+		marks = "%+"
+	}
+	if !strings.ContainsAny(text, marks) {
 		return text
 	}
 	once := unescape([]byte(text), form)
