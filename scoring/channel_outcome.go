@@ -22,10 +22,7 @@ func authChannel() channel {
 		name:  "outcome_auth",
 		kinds: kinds(sundew.KindIP, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey),
 		step: func(s *state, t *trial) (float64, float64, bool) {
-			if !t.authAttempt {
-				return 1, 0, false
-			}
-			return bernoulli(s, chAuth, &authPrior, t.authFailure, 1)
+			return outcomeStep(s, t, chAuth, ofAuth, &authPrior)
 		},
 		explain: outcomeExplain(chAuth, &authPrior, "%d of %d authentication attempts failed, %.1f expected"),
 	}
@@ -40,18 +37,13 @@ var clientErrorPrior = priorOf{
 	sundew.KindAPIKey:  {.5, 9.5},
 }
 
-// clientErrorChannel sees requests answered with 400 to 499: things that are not there or not allowed. Authentication
-// has its own channel; what a browser asks for unbidden, what the client gave up, and what an edge of ours refused say
-// nothing about the client.
+// clientErrorChannel sees requests answered with 400 to 499: things that are not there or not allowed.
 func clientErrorChannel() channel {
 	return channel{
 		name:  "outcome_client_error",
 		kinds: kinds(sundew.KindIP, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey),
 		step: func(s *state, t *trial) (float64, float64, bool) {
-			if t.authAttempt || t.unbidden || t.ours || t.status == 0 || t.status == statusTooManyRequests || t.status == statusClientClosed {
-				return 1, 0, false
-			}
-			return bernoulli(s, chClientError, &clientErrorPrior, t.clientError, 1)
+			return outcomeStep(s, t, chClientError, ofClientError, &clientErrorPrior)
 		},
 		explain: outcomeExplain(chClientError, &clientErrorPrior, "%d of %d requests were refused or not found, %.1f expected"),
 	}
@@ -61,6 +53,30 @@ const (
 	statusTooManyRequests = 429
 	statusClientClosed    = 499 // nginx: the client closed the connection
 )
+
+// outcome says which of the outcome channels the event speaks to, and whether it failed. Authentication has its own
+// channel; what a browser asks for unbidden, what the client gave up, and what an edge of ours refused say nothing about
+// the client.
+func (t *trial) outcome() (what int, failed, spoke bool) {
+	switch {
+	case t.authAttempt:
+		return ofAuth, t.authFailure, true
+	case t.unbidden || t.ours || t.status == 0 || t.status == statusTooManyRequests || t.status == statusClientClosed:
+		return 0, false, false
+	}
+	return ofClientError, t.clientError, true
+}
+
+// outcomeStep takes the channel's trial, which the climate bears on.
+func outcomeStep(s *state, t *trial, ch, of int, prior *priorOf) (ratio, start float64, tried bool) {
+	what, failed, spoke := t.outcome()
+	if !spoke || what != of {
+		return 1, 0, false
+	}
+	d := &s.Duels[ch]
+	start = startWeight(uint32(d.Trials))
+	return d.lifted(prior[s.Kind], failed, &t.climate[s.Kind][of]), start, true
+}
 
 func outcomeExplain(ch int, prior *priorOf, format string) func(*state) (float64, float64, time.Duration, string) {
 	return func(s *state) (observed, expected float64, window time.Duration, sentence string) {

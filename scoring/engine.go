@@ -3,6 +3,7 @@ package scoring
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -49,6 +50,8 @@ type Engine struct {
 	hash   hasher
 	cells  [cells]cell
 
+	population population
+
 	trials []trial // of the batch in hand
 	scores []sundew.Score
 }
@@ -75,6 +78,7 @@ func (e *Engine) reset() {
 	for i := range e.cells {
 		e.cells[i] = cell{table: newTable(e.config.Entities / cells)}
 	}
+	e.population = newPopulation()
 }
 
 // Entities is the number of entities that are kept.
@@ -98,25 +102,54 @@ type cell struct {
 	turns []turn
 	// client is what the last address in this cell was found to be: its networks follow it and look.
 	client uint8
+
+	votes   [segments]pool                       // of client-days that closed in this epoch
+	weather [sundew.NumKinds][numWeathered]votes // of this minute
 }
 
 // Score folds the batch into the state and returns the scores, ordered by event and then as Event.AppendEntities orders
 // them. Fingerprints and autonomous systems are not scored; an entity that the table does not admit gets 0 points.
 func (e *Engine) Score(b sundew.Batch) []sundew.Score {
-	e.deal(b.Events)
+	first := 0
+	for i := range b.Events {
+		second := b.Events[i].Time.Unix()
+		passes, turns := e.population.minute.moves(minuteOf(second)), e.population.day.moves(dayOf(second))
+		if !passes && !turns {
+			continue
+		}
+		e.score(b.Events[first:i])
+		first = i
+		if passes {
+			e.pass()
+		}
+		if turns {
+			e.turn()
+		}
+	}
+	e.score(b.Events[first:])
+	scores := e.scores
+	e.scores = nil
+	return scores
+}
+
+// score takes events of one minute.
+func (e *Engine) score(events []sundew.Event) {
+	e.deal(events)
+	e.eachCell(e.play)
+}
+
+// eachCell lets the workers go through the cells, each of which one of them has to itself.
+func (e *Engine) eachCell(do func(*cell)) {
 	var workers sync.WaitGroup
 	n := min(e.config.Workers, cells)
 	for w := range n {
 		workers.Go(func() {
 			for i := w; i < cells; i += n {
-				e.play(&e.cells[i])
+				do(&e.cells[i])
 			}
 		})
 	}
 	workers.Wait()
-	scores := e.scores
-	e.scores = nil
-	return scores
 }
 
 // deal gives every entity of every event its turn in its cell. An address and its networks share a cell, so that a
@@ -126,7 +159,9 @@ func (e *Engine) deal(events []sundew.Event) {
 	var entities []sundew.Entity
 	for i := range events {
 		event := &events[i]
-		e.trials = append(e.trials, newTrial(event, e.hash))
+		t := newTrial(event, e.hash)
+		t.climate = &e.population.climate
+		e.trials = append(e.trials, t)
 		home := e.home(event.Client)
 		entities = event.AppendEntities(entities[:0])
 		for _, entity := range entities {
@@ -163,16 +198,24 @@ func (e *Engine) play(c *cell) {
 // take is one entity's turn: its state takes the event, and the score says how the entity stands after it.
 func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
 	kind := score.Entity.Kind
+	if kind == sundew.KindIP {
+		c.client = 0
+	}
 	s := c.table.admit(hash, kind, t.second)
 	if s == nil {
 		return
 	}
-	s.advance(t.second)
+	s.Last = max(s.Last, t.second)
+	c.close(s, dayOf(s.Last))
 	s.count(t)
+	c.tell(s, t)
 	if kind != sundew.KindPrefix || c.client < convicted {
 		s.judge(t)
 	}
-	odds := s.evidence() * e.config.Prior / (1 - e.config.Prior)
+	evidence := s.evidence()
+	s.DayMost = max(s.DayMost, float32(min(evidence, math.MaxFloat32)))
+	evidence = e.population.maps[segmentOf(s)].apply(evidence)
+	odds := evidence * e.config.Prior / (1 - e.config.Prior)
 	score.Points = min(100*odds/(1+odds), 100)
 	s.Points = uint8(score.Points)
 	s.DayPoints = max(s.DayPoints, s.Points)
@@ -181,7 +224,7 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
 	}
 	s.features(&score.Features)
 	if score.Points >= explainFrom {
-		score.Nats, score.Evidence = s.explain()
+		score.Nats, score.Evidence = math.Log(evidence), s.explain()
 	}
 }
 

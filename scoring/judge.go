@@ -1,10 +1,6 @@
 package scoring
 
-import (
-	"math"
-
-	"sundew"
-)
+import "sundew"
 
 // Weights of the mixture over channels; they sum to 1. Half of the trust is in the product of all channels, because an
 // attack rarely shows in one alone.
@@ -13,21 +9,16 @@ const (
 	weightChannel = (1 - weightAll) / numChannels
 )
 
-// advance brings the state to the time of an event. A day's end closes the ledgers; an event from before the last one
-// counts as simultaneous with it.
-func (s *state) advance(second int64) {
-	s.Last = max(s.Last, second)
-	day := int32(s.Last / secondsPerDay)
-	if day == s.Day {
-		return
-	}
+// close ends the client-day and begins the given one. What it saw joins the entity's trusted past, the less of it the more
+// points the entity had.
+func (s *state) close(day int32) {
 	weight := 1 - float64(s.DayPoints)/100
 	for ch := range s.Duels {
 		s.Duels[ch].close(weight)
 	}
 	s.closeRate(weight)
 	s.Ledgers, s.All, s.Trials, s.Covered, s.Faces = [numChannels]ledger{}, 0, 0, [numCovered]uint64{}, 0
-	s.Day, s.DayPoints = day, 0
+	s.Day, s.DayPoints, s.DayMost = day, 0, 0
 }
 
 // judge lets every channel of the entity's kind take its part of the event.
@@ -61,8 +52,8 @@ func (s *state) evidence() float64 {
 // maxReasons is how many channels a score names.
 const maxReasons = 4
 
-// explain returns ln of the evidence and the channels that speak loudest for abuse, strongest first.
-func (s *state) explain() (nats float64, reasons []sundew.Evidence) {
+// explain returns the channels that speak loudest for abuse, strongest first.
+func (s *state) explain() []sundew.Evidence {
 	var loudest [maxReasons]int
 	n := 0
 	for ch, m := range s.Ledgers {
@@ -80,12 +71,12 @@ func (s *state) explain() (nats float64, reasons []sundew.Evidence) {
 		copy(loudest[at+1:n], loudest[at:n-1])
 		loudest[at] = ch
 	}
-	reasons = make([]sundew.Evidence, 0, n)
+	reasons := make([]sundew.Evidence, 0, n)
 	for _, ch := range loudest[:n] {
 		observed, expected, window, sentence := channels[ch].explain(s)
 		reasons = append(reasons, sundew.Evidence{
 			Channel: channels[ch].name, Nats: s.Ledgers[ch].nats(), Observed: observed, Expected: expected, Window: window, Sentence: sentence,
 		})
 	}
-	return math.Log(s.evidence()), reasons
+	return reasons
 }

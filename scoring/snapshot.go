@@ -3,11 +3,15 @@ package scoring
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
+
+	"sundew"
 )
 
 // The state is written little-endian: version, seed, entity limit, number of cells; then for each cell the eviction
-// hand, the gate, and the entities in the order of their slots, which is part of the state because eviction follows it.
-const stateVersion = 2
+// hand, the gate, and the entities in the order of their slots, which is part of the state because eviction follows it;
+// then what is known of the population.
+const stateVersion = 3
 
 var (
 	order     = binary.LittleEndian
@@ -22,6 +26,48 @@ func (e *Engine) AppendState(dst []byte) []byte {
 	dst = order.AppendUint32(dst, cells)
 	for i := range e.cells {
 		dst = e.cells[i].table.appendState(dst)
+	}
+	return e.appendPopulation(dst)
+}
+
+// appendPopulation writes what stands outside the cells, and their votes as one: which cell holds a vote changes nothing.
+func (e *Engine) appendPopulation(dst []byte) []byte {
+	p := &e.population
+	var weather [sundew.NumKinds][numWeathered]votes
+	for i := range e.cells {
+		for kind := range weather {
+			for what := range weather[kind] {
+				weather[kind][what].add(e.cells[i].weather[kind][what])
+			}
+		}
+	}
+	for _, part := range [...]any{p.day, p.minute, p.climate, weather} {
+		dst, _ = binary.Append(dst, order, part) // fails for types without a fixed size alone
+	}
+	for segment := range segments {
+		var votes pool
+		for i := range e.cells {
+			votes.add(&e.cells[i].votes[segment])
+		}
+		for _, bins := range [...]*pool{&p.pools[segment], &p.recent[segment], &votes} {
+			dst = bins.appendState(dst)
+		}
+		for _, bin := range p.maps[segment] {
+			dst = order.AppendUint16(dst, bin)
+		}
+	}
+	return dst
+}
+
+// appendState writes the bins up to the last one with votes.
+func (p *pool) appendState(dst []byte) []byte {
+	n := len(p)
+	for n > 0 && p[n-1] == 0 {
+		n--
+	}
+	dst = order.AppendUint16(dst, uint16(n))
+	for _, votes := range p[:n] {
+		dst = order.AppendUint32(dst, math.Float32bits(votes))
 	}
 	return dst
 }
@@ -66,8 +112,54 @@ func (e *Engine) restore(r *reader) error {
 			return fmt.Errorf("cell %d: %w", i, err)
 		}
 	}
+	if err := e.restorePopulation(r); err != nil {
+		return fmt.Errorf("population: %w", err)
+	}
 	if len(r.src) > 0 {
 		return fmt.Errorf("%w: %d bytes too many", errState, len(r.src))
+	}
+	return nil
+}
+
+func (e *Engine) restorePopulation(r *reader) error {
+	p := &e.population
+	for _, part := range [...]any{&p.day, &p.minute, &p.climate, &e.cells[0].weather} {
+		if _, err := binary.Decode(r.bytes(binary.Size(part)), order, part); err != nil {
+			return fmt.Errorf("%w: %w", errState, err)
+		}
+	}
+	for segment := range segments {
+		for _, bins := range [...]*pool{&p.pools[segment], &p.recent[segment], &e.cells[0].votes[segment]} {
+			if err := bins.restore(r); err != nil {
+				return err
+			}
+		}
+		for bin := range p.maps[segment] {
+			p.maps[segment][bin] = r.uint16()
+			if int(p.maps[segment][bin]) > bin {
+				return fmt.Errorf("%w: a calibration adds evidence", errState)
+			}
+		}
+	}
+	if r.short {
+		return fmt.Errorf("%w: it ends in the population", errState)
+	}
+	return nil
+}
+
+func (p *pool) restore(r *reader) error {
+	n := int(r.uint16())
+	if n > len(p) {
+		return fmt.Errorf("%w: %d bins of evidence, at most %d", errState, n, len(p))
+	}
+	for bin := range n {
+		p[bin] = math.Float32frombits(r.uint32())
+		if !(p[bin] >= 0) {
+			return fmt.Errorf("%w: %v votes", errState, p[bin])
+		}
+	}
+	if n > 0 && p[n-1] == 0 {
+		return fmt.Errorf("%w: empty bins of evidence at the end", errState)
 	}
 	return nil
 }
@@ -116,5 +208,6 @@ func (r *reader) bytes(n int) []byte {
 	return out
 }
 
+func (r *reader) uint16() uint16 { return order.Uint16(r.bytes(2)) }
 func (r *reader) uint32() uint32 { return order.Uint32(r.bytes(4)) }
 func (r *reader) uint64() uint64 { return order.Uint64(r.bytes(8)) }

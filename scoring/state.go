@@ -58,6 +58,7 @@ type state struct {
 	Points      uint8 // after the last event
 	DayPoints   uint8 // the most today
 	_           uint8
+	DayMost     float32 // the highest e-value today, before calibration
 
 	Ledgers [numChannels]ledger
 	All     ledger // product of the channels' ratios event by event
@@ -77,6 +78,10 @@ type state struct {
 	Covered [numCovered]uint64 // members seen today, hashed to one bit each
 	Faces   uint64             // faces shown today, hashed to one bit each
 
+	ToldMinute int32 // minutes since 1970 of the last vote on the climate
+	Told       uint8 // what was voted on in it
+	_          [3]uint8
+
 	LastObject uint64 // number of the object that was asked for last, 0 before there was one
 
 	Sets    [numSets][2]uint64 // members seen this hour and the hour before
@@ -89,6 +94,12 @@ type state struct {
 	PerHour  [2]uint32            // requests in this hour and in the one before
 	BytesOut [2]uint32            // kibibytes in these 10 minutes and in the 10 before
 }
+
+// minuteOf is the minute, since 1970, of a time in Unix seconds.
+func minuteOf(second int64) int32 { return int32(second / 60) }
+
+// dayOf is the UTC day, in days since 1970, of a time in Unix seconds.
+func dayOf(second int64) int32 { return int32(second / secondsPerDay) }
 
 const (
 	secondsPerDay  = 86_400

@@ -54,7 +54,7 @@ func (t *table) admit(hash uint64, kind sundew.Kind, second int64) *state {
 		slot = t.victim()
 		t.remove(t.arena[slot].Hash)
 	}
-	t.arena[slot] = state{Hash: hash, Kind: uint8(kind), First: second, Last: second, Day: int32(second / secondsPerDay), RateWeights: evenly}
+	t.arena[slot] = state{Hash: hash, Kind: uint8(kind), First: second, Last: second, Day: dayOf(second), RateWeights: evenly}
 	t.index[t.place(hash)] = uint32(slot + 1)
 	return &t.arena[slot]
 }

@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"strings"
+	"time"
 
 	"sundew"
 )
@@ -22,7 +23,9 @@ type trial struct {
 	object      uint64 // the object's number, 0 where it has none
 	kibibytes   uint32
 	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
-	face        uint64          // the one bit of what the client shows of itself, or 0 where it shows nothing
+	tenured     bool            // the device was there the day before
+	climate     *climate
+	face        uint64 // the one bit of what the client shows of itself, or 0 where it shows nothing
 }
 
 func newTrial(e *sundew.Event, h hasher) trial {
@@ -33,6 +36,7 @@ func newTrial(e *sundew.Event, h hasher) trial {
 		unbidden:    unbidden(e.Path),
 		asset:       (e.Method == "GET" || e.Method == "HEAD") && partOfPage(e.Path),
 		ours:        e.EdgeAction >= sundew.ActionChallenge,
+		tenured:     e.DeviceAge >= 24*time.Hour,
 		kibibytes:   uint32(min(max(e.ResponseBytes, 0)/1024, 1<<30)),
 	}
 	t.authAttempt, t.authFailure = authentication(e)
