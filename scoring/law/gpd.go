@@ -18,7 +18,7 @@ const (
 	minXi = -.5
 	maxXi = .9
 
-	minExceedances = 10
+	minSample = 10
 
 	// maxScale bounds the scale of a truncated fit, in ceilings: the density below a ceiling that is a tenth of the scale
 	// is all but flat, and a larger scale could not be told from it.
@@ -93,8 +93,8 @@ func sortedBelow(exceedances []float64, ceiling float64) ([]float64, error) {
 			sample = append(sample, y)
 		}
 	}
-	if len(sample) < minExceedances {
-		return nil, fmt.Errorf("%d exceedances, need %d", len(sample), minExceedances)
+	if len(sample) < minSample {
+		return nil, fmt.Errorf("%d exceedances, need %d", len(sample), minSample)
 	}
 	slices.Sort(sample)
 	if sample[len(sample)-1] == 0 {

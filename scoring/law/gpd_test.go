@@ -20,8 +20,8 @@ func drawGPD(seed int64, n int, xi, sigma float64) []float64 {
 
 func TestFitGPDFindsTheLawOfItsSample(t *testing.T) {
 	for _, want := range []law.GPD{{Xi: .3, Sigma: 2}, {Xi: -.2, Sigma: 1}, {Xi: .01, Sigma: 1e-3}} {
-		sample := drawGPD(1, 20_000, want.Xi, want.Sigma)
-		ceiling := sorted(sample)[19_000]
+		sample := drawGPD(1, 5_000, want.Xi, want.Sigma)
+		ceiling := sorted(sample)[4_750]
 		whole, err := law.FitGPD(sample)
 		if err != nil {
 			t.Fatal(err)
@@ -30,10 +30,10 @@ func TestFitGPDFindsTheLawOfItsSample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if math.Abs(whole.Xi-want.Xi) > .03 || math.Abs(whole.Sigma/want.Sigma-1) > .04 {
+		if math.Abs(whole.Xi-want.Xi) > .05 || math.Abs(whole.Sigma/want.Sigma-1) > .04 {
 			t.Errorf("fit to %v is %v", want, whole)
 		}
-		if math.Abs(below.Xi-want.Xi) > .1 || math.Abs(below.Sigma/want.Sigma-1) > .06 {
+		if math.Abs(below.Xi-want.Xi) > .15 || math.Abs(below.Sigma/want.Sigma-1) > .1 {
 			t.Errorf("fit to %v below %v is %v", want, ceiling, below)
 		}
 	}
