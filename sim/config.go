@@ -26,7 +26,7 @@ type Config struct {
 	Attacks       []Attack      `yaml:"attacks"`
 }
 
-// DefaultConfig returns a day of a thousand people with every attack of the catalogue once, two hours apart.
+// DefaultConfig returns a day of a thousand people with every attack of the catalogue once, one after another.
 func DefaultConfig() Config {
 	c := Config{
 		Seed:          1,
@@ -39,7 +39,7 @@ func DefaultConfig() Config {
 		Attacks:       Catalogue(),
 	}
 	for i := range c.Attacks {
-		c.Attacks[i].After = time.Duration(i+1) * 2 * time.Hour
+		c.Attacks[i].After = (c.Duration * time.Duration(i+1) / time.Duration(len(c.Attacks)+1)).Truncate(time.Minute)
 	}
 	return c
 }
