@@ -20,7 +20,7 @@ type Config struct {
 	Seed          uint64        `yaml:"seed"`
 	Start         time.Time     `yaml:"start"`           // event time of the beginning
 	Duration      time.Duration `yaml:"duration"`        // event time that the traffic covers
-	Clients       int           `yaml:"clients"`         // people; a few machines (partners, a crawler) come on top
+	Clients       int           `yaml:"clients"`         // people and their devices; a few machines (partners, a crawler, a monitor) come on top
 	RatePerClient float64       `yaml:"rate_per_client"` // mean requests of a person per day
 	Season        float64       `yaml:"season"`          // daily swing: 0 none, 1 silent at 06:00 UTC and double at 18:00
 	Batch         int           `yaml:"batch"`           // most events in one batch

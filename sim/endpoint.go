@@ -39,6 +39,12 @@ var (
 	dispatch  = endpoint{"POST", "/v1/partner/orders", 201, 2_400, 600, 110 * time.Millisecond}
 )
 
+// Routes that only machines ask for.
+var (
+	health  = endpoint{"GET", "/health", 200, 0, 40, 2 * time.Millisecond}
+	pending = endpoint{"GET", "/v1/partner/orders/pending", 200, 0, 900, 30 * time.Millisecond}
+)
+
 // Routes that people use too seldom for the traffic of the legitimate to have them.
 var (
 	card     = endpoint{"POST", "/v1/payment-methods", 201, 310, 420, 260 * time.Millisecond}

@@ -145,7 +145,9 @@ func (b *both) request(at time.Duration, e *sundew.Event) time.Duration {
 func personOf(c client) *person {
 	switch c := c.(type) {
 	case *person:
-		return c
+		if c.device != "" {
+			return c
+		}
 	case *both:
 		return personOf(c.one)
 	}
