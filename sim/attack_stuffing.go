@@ -33,12 +33,30 @@ func distributedCredentialStuffing() method {
 			Intensity: 0.7,
 		},
 		slow: 12, fast: 360, addresses: 60,
-		arm: func(c *campaign) {
-			c.ja4 = "t13d1109h2_" + hex16(c.rng.Uint64())[:12] + "_" + hex16(c.rng.Uint64())[:12]
-			c.holds(sundew.KindFingerprint, c.ja4)
-		},
+		arm:    (*campaign).buildTool,
 		strike: stuff,
 	}
+}
+
+func botnetCredentialStuffing() method {
+	return method{
+		Attack: Attack{
+			Name:      "botnet-credential-stuffing",
+			OWASP:     []string{"OAT-008", "API2:2023"},
+			Sentence:  "The same over a thousand addresses, so few tries from each that none stands out alone.",
+			Lasts:     30 * time.Minute,
+			Intensity: 0.7,
+		},
+		slow: 60, fast: 1200, addresses: 1000,
+		arm:    (*campaign).buildTool,
+		strike: stuff,
+	}
+}
+
+// buildTool gives the campaign a tool whose TLS fingerprint nobody else has.
+func (c *campaign) buildTool() {
+	c.ja4 = "t13d1109h2_" + hex16(c.rng.Uint64())[:12] + "_" + hex16(c.rng.Uint64())[:12]
+	c.holds(sundew.KindFingerprint, c.ja4)
 }
 
 // stuff tries the next pair of the list. A pair that works is that of somebody who uses the shop.

@@ -50,6 +50,10 @@ func status(codes ...int) func(e labelled) bool {
 	}
 }
 
+func onRoute(route string) func(e labelled) bool {
+	return func(e labelled) bool { return e.Route == route }
+}
+
 func failedLogin(e labelled) bool { return e.Auth == sundew.OutcomeFailure && e.Status == 401 }
 
 // TestAttacksLookLikeWhatTheyAre holds each attack of the catalogue against the marks by which an analyst would know it.
@@ -125,6 +129,71 @@ func TestAttacksLookLikeWhatTheyAre(t *testing.T) {
 					return e.Signature == sundew.ProofInvalid || e.Signature == sundew.ProofMissing
 				}) == 1,
 				"all refused": r.share(status(401)) == 1,
+			}
+		},
+		"botnet-credential-stuffing": func(r requests) map[string]bool {
+			return map[string]bool{
+				"hundreds of addresses":  r.distinct(address) >= min(1000, len(r)/4),
+				"one fingerprint":        r.distinct(ja4) == 1,
+				"every user name once":   r.distinct(username) > len(r)*95/100,
+				"nearly all logins fail": r.share(failedLogin) > 0.9,
+			}
+		},
+		"carding": func(r requests) map[string]bool {
+			return map[string]bool{
+				"one account":       r.distinct(account) == 1,
+				"every card once":   r.distinct(object) == len(r),
+				"most are declined": r.share(status(402)) > 0.7,
+			}
+		},
+		"card-cracking": func(r requests) map[string]bool {
+			return map[string]bool{"one card": r.distinct(object) == 1, "all are refused": r.share(status(422)) == 1}
+		},
+		"scalping": func(r requests) map[string]bool {
+			return map[string]bool{
+				"one product":        r.distinct(object) == 1,
+				"one account":        r.distinct(account) == 1,
+				"a third are orders": r.share(onRoute("/v1/orders")) > 0.3,
+			}
+		},
+		"inventory-hoarding": func(r requests) map[string]bool {
+			return map[string]bool{"only into the cart": r.share(onRoute("/v1/cart/items")) == 1, "most are reserved": r.share(status(201)) > 0.8}
+		},
+		"review-spam": func(r requests) map[string]bool {
+			return map[string]bool{"product after product": r.distinct(object) > len(r)*9/10, "one account": r.distinct(account) == 1}
+		},
+		"account-aggregation": func(r requests) map[string]bool {
+			return map[string]bool{
+				"one address":          r.distinct(address) == 1,
+				"many accounts":        r.distinct(account) >= 5,
+				"one in three logs in": r.share(func(e labelled) bool { return e.Auth == sundew.OutcomeSuccess }) > 0.3,
+				"none fails":           r.share(failedLogin) == 0,
+			}
+		},
+		"sms-pumping": func(r requests) map[string]bool {
+			return map[string]bool{"number after number": r.distinct(object) == len(r), "nearly all are sent": r.share(status(202)) > 0.75}
+		},
+		"password-reset-flood": func(r requests) map[string]bool {
+			return map[string]bool{"user name after user name": r.distinct(username) > len(r)*6/10, "nobody logs in": r.share(func(e labelled) bool {
+				return e.Auth == sundew.OutcomeNone
+			}) == 1}
+		},
+		"api-discovery": func(r requests) map[string]bool {
+			return map[string]bool{
+				"nothing is there":   r.share(status(401, 404, 405)) == 1,
+				"no route":           r.share(onRoute("")) == 1,
+				"path after path":    r.distinct(func(e labelled) string { return e.Path }) > len(r)/4,
+				"method after other": r.distinct(func(e labelled) string { return e.Method }) >= 5,
+			}
+		},
+		"admin-probing": func(r requests) map[string]bool {
+			return map[string]bool{"one account": r.distinct(account) == 1, "most is forbidden": r.share(status(403)) > 0.7}
+		},
+		"parameter-injection": func(r requests) map[string]bool {
+			return map[string]bool{
+				"something in each query": r.share(func(e labelled) bool { return e.Query != "" }) == 1,
+				"inner servers":           r.share(func(e labelled) bool { return strings.HasPrefix(e.Query, "url=") }) > 0.15,
+				"most are refused":        r.share(status(400, 500)) > 0.5,
 			}
 		},
 	}

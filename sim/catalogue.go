@@ -51,6 +51,18 @@ func methods() []method {
 		flood(),
 		replayedDevice(),
 		forgedSignatures(),
+		botnetCredentialStuffing(),
+		carding(),
+		cardCracking(),
+		scalping(),
+		inventoryHoarding(),
+		reviewSpam(),
+		accountAggregation(),
+		smsPumping(),
+		apiDiscovery(),
+		adminProbing(),
+		parameterInjection(),
+		passwordResetFlood(),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 const (
 	maxClients   = 1_000_000
 	maxCampaigns = 1_000_000
+	maxIncidents = 1000
 	maxBatch     = 1 << 16
 	maxRate      = 100_000
 )
@@ -19,14 +20,15 @@ type Config struct {
 	Seed          uint64        `yaml:"seed"`
 	Start         time.Time     `yaml:"start"`           // event time of the beginning
 	Duration      time.Duration `yaml:"duration"`        // event time that the traffic covers
-	Clients       int           `yaml:"clients"`         // people; a few machines (partners, a crawler) come on top
+	Clients       int           `yaml:"clients"`         // people and their devices; a few machines (partners, a crawler, a monitor) come on top
 	RatePerClient float64       `yaml:"rate_per_client"` // mean requests of a person per day
 	Season        float64       `yaml:"season"`          // daily swing: 0 none, 1 silent at 06:00 UTC and double at 18:00
 	Batch         int           `yaml:"batch"`           // most events in one batch
 	Attacks       []Attack      `yaml:"attacks"`
+	Incidents     []Incident    `yaml:"incidents"`
 }
 
-// DefaultConfig returns a day of a thousand people with every attack of the catalogue once, two hours apart.
+// DefaultConfig returns a day of a thousand people with every attack of the catalogue once, one after another.
 func DefaultConfig() Config {
 	c := Config{
 		Seed:          1,
@@ -39,7 +41,18 @@ func DefaultConfig() Config {
 		Attacks:       Catalogue(),
 	}
 	for i := range c.Attacks {
-		c.Attacks[i].After = time.Duration(i+1) * 2 * time.Hour
+		c.Attacks[i].After = (c.Duration * time.Duration(i+1) / time.Duration(len(c.Attacks)+1)).Truncate(time.Minute)
+	}
+	return c
+}
+
+// Hard returns the day of [DefaultConfig] with every incident in its second half: a crowd at noon, two bad releases that
+// overlap in the afternoon, an outage in the evening.
+func Hard() Config {
+	c := DefaultConfig()
+	c.Incidents = Incidents()
+	for i, after := range []time.Duration{12 * time.Hour, 13 * time.Hour, 15 * time.Hour, 20 * time.Hour} {
+		c.Incidents[i].After = after
 	}
 	return c
 }
@@ -87,6 +100,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("sim: rate_per_client is %g: it must be above 0 and at most %d requests a day", c.RatePerClient, maxRate)
 	case !within(c.Season, 0, 1):
 		return fmt.Errorf("sim: season is %g: it must be 0 to 1", c.Season)
+	case len(c.Incidents) > maxIncidents:
+		return fmt.Errorf("sim: there are %d incidents: at most %d", len(c.Incidents), maxIncidents)
 	case c.Batch < 1 || c.Batch > maxBatch:
 		return fmt.Errorf("sim: batch is %d: it must be 1 to %d", c.Batch, maxBatch)
 	}
@@ -96,6 +111,11 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("sim: attacks[%d]: %w", i, err)
 		}
 		rounds = max(rounds, c.Attacks[i].rounds(c.Duration))
+	}
+	for i := range c.Incidents {
+		if err := c.Incidents[i].validate(); err != nil {
+			return fmt.Errorf("sim: incidents[%d]: %w", i, err)
+		}
 	}
 	if rounds*len(c.Attacks) > maxCampaigns {
 		return fmt.Errorf("sim: the attacks begin too often: %d rounds of %d attacks, at most %d campaigns are numbered; raise every",

@@ -30,10 +30,14 @@ func TestConfigRefusesWhatNoTrafficCanBeMadeFrom(t *testing.T) {
 		{"an attack of negative length", func(c *sim.Config) { c.Attacks[0].Lasts = -1 }, "lasts is -1ns"},
 		{"an attack that begins all the time", func(c *sim.Config) { c.Attacks[0].Every = time.Millisecond }, "every is 1ms"},
 		{"more than blatant", func(c *sim.Config) { c.Attacks[0].Intensity = 1.1 }, "intensity is 1.1"},
+		{"an incident nobody knows", func(c *sim.Config) { c.Incidents[1].Name = "plague" }, `incidents[1]: unknown incident "plague": want one of flash-crowd, `},
+		{"an incident before the start", func(c *sim.Config) { c.Incidents[0].After = -1 }, "incidents[0]: flash-crowd: after is -1ns"},
+		{"an incident of negative length", func(c *sim.Config) { c.Incidents[0].Lasts = -1 }, "lasts is -1ns"},
+		{"too many incidents", func(c *sim.Config) { c.Incidents = make([]sim.Incident, 2000) }, "2000 incidents: at most 1000"},
 		{"too many campaigns", func(c *sim.Config) { c.Duration, c.Attacks[0].Every = 1000*time.Hour, time.Second }, "raise every"},
 	} {
 		t.Run(test.story, func(t *testing.T) {
-			c := sim.DefaultConfig()
+			c := sim.Hard()
 			test.spoil(&c)
 			if _, err := sim.New(c); err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("error %v, want one that says %q", err, test.says)
@@ -43,7 +47,7 @@ func TestConfigRefusesWhatNoTrafficCanBeMadeFrom(t *testing.T) {
 }
 
 func TestDefaultsAreValid(t *testing.T) {
-	for story, c := range map[string]sim.Config{"default": sim.DefaultConfig(), "demo": sim.Demo(time.Unix(1_800_000_000, 0))} {
+	for story, c := range map[string]sim.Config{"default": sim.DefaultConfig(), "hard": sim.Hard(), "demo": sim.Demo(time.Unix(1_800_000_000, 0))} {
 		if err := c.Validate(); err != nil {
 			t.Errorf("%s: %v", story, err)
 		}

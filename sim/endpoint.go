@@ -39,6 +39,23 @@ var (
 	dispatch  = endpoint{"POST", "/v1/partner/orders", 201, 2_400, 600, 110 * time.Millisecond}
 )
 
+// Routes that only machines ask for.
+var (
+	health  = endpoint{"GET", "/health", 200, 0, 40, 2 * time.Millisecond}
+	pending = endpoint{"GET", "/v1/partner/orders/pending", 200, 0, 900, 30 * time.Millisecond}
+)
+
+// Routes that people use too seldom for the traffic of the legitimate to have them.
+var (
+	card     = endpoint{"POST", "/v1/payment-methods", 201, 310, 420, 260 * time.Millisecond}
+	verify   = endpoint{"POST", "/v1/payment-methods/{card}/verification", 200, 60, 240, 240 * time.Millisecond}
+	review   = endpoint{"POST", "/v1/products/{id}/reviews", 201, 900, 300, 40 * time.Millisecond}
+	oneTime  = endpoint{"POST", "/v1/verification-codes", 202, 70, 120, 70 * time.Millisecond}
+	reset    = endpoint{"POST", "/v1/password/reset", 202, 80, 100, 60 * time.Millisecond}
+	overview = endpoint{"GET", "/v1/admin/{section}", 200, 0, 2_000, 15 * time.Millisecond}
+	picture  = endpoint{"POST", "/v1/profile/picture", 202, 180, 300, 350 * time.Millisecond}
+)
+
 // The web page.
 var (
 	frontPage = endpoint{"GET", "/", 200, 0, 34_000, 70 * time.Millisecond}

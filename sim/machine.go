@@ -104,3 +104,62 @@ func (c *crawler) request(at time.Duration, e *sundew.Event) time.Duration {
 	mishap(c.rng, e)
 	return at + between(c.rng, crawlEvery/2, crawlEvery*3/2)
 }
+
+// beat is a machine that asks for one thing on a timer, from one address.
+type beat struct {
+	platform
+	rng       *rand.Rand
+	addr      netip.Addr
+	key       string // of the API; "" where none is needed
+	signature sundew.Proof
+	route     *endpoint
+	unchanged float64 // share of answers that nothing is new
+	every     time.Duration
+	strays    time.Duration // at most, to either side
+}
+
+const (
+	pollingEvery = 15 * time.Second
+	monitorEvery = 10 * time.Second
+)
+
+func (s *settler) pollingPartners(first uint32, _ int) (int, []sundew.Entity) {
+	rng := newRand(s.config.Seed, forBehaviour, uint64(first))
+	s.add(first, &beat{
+		platform:  pollingAgent,
+		rng:       rng,
+		addr:      netip.AddrFrom4([4]byte{203, 0, 113, 230}),
+		key:       "ak_" + hex16(rng.Uint64()),
+		signature: sundew.ProofValid,
+		route:     &pending,
+		unchanged: 0.95,
+		every:     pollingEvery,
+		strays:    300 * time.Millisecond,
+	}, between(rng, 0, pollingEvery))
+	return 1, nil
+}
+
+func (s *settler) monitors(first uint32, _ int) (int, []sundew.Entity) {
+	rng := newRand(s.config.Seed, forBehaviour, uint64(first))
+	s.add(first, &beat{
+		platform: monitorAgent,
+		rng:      rng,
+		addr:     netip.AddrFrom4([4]byte{192, 0, 2, 40}),
+		route:    &health,
+		every:    monitorEvery,
+		strays:   20 * time.Millisecond,
+	}, between(rng, 0, monitorEvery))
+	return 1, nil
+}
+
+func (b *beat) request(at time.Duration, e *sundew.Event) time.Duration {
+	e.Client, e.Country, e.ASN = b.addr, "DE", 64506
+	e.UserAgent, e.JA4 = b.agent, b.ja4
+	e.APIKey, e.Signature = b.key, b.signature
+	b.route.call(b.rng, e)
+	if chance(b.rng, b.unchanged) {
+		answer(e, 304)
+	}
+	mishap(b.rng, e)
+	return at + b.every + between(b.rng, -b.strays, b.strays)
+}

@@ -29,7 +29,7 @@ type app struct {
 
 // identity is who somebody is to the shop.
 type identity struct {
-	device   string
+	device   string // "" in a browser
 	account  string
 	username string // hashed
 	ordersAt uint64 // which orders are the person's
@@ -62,20 +62,25 @@ const (
 )
 
 func (s *settler) addPerson(number uint32, at place) {
-	rng := newRand(s.config.Seed, forBehaviour, uint64(number))
-	p := &person{
-		rhythm: rhythm{opens: s.arrivals(rng, requestsPerOpen)},
-		app:    s.installApp(rng, number, at),
-		step:   opening,
-		orders: 1 + rng.IntN(2*meanOrders),
-	}
+	p := s.newPerson(number, at)
 	first := p.first()
-	if chance(rng, newcomerShare) {
+	if chance(p.opens.rng, newcomerShare) {
 		p.installed = first
 		p.step = registering
 		p.session = ""
 	}
 	s.add(number, p, first)
+}
+
+// newPerson returns somebody who has had the app for a while.
+func (s *settler) newPerson(number uint32, at place) *person {
+	rng := newRand(s.config.Seed, forBehaviour, uint64(number))
+	return &person{
+		rhythm: rhythm{opens: s.arrivals(rng, requestsPerOpen)},
+		app:    s.installApp(rng, number, at),
+		step:   opening,
+		orders: 1 + rng.IntN(2*meanOrders),
+	}
 }
 
 // installApp returns the app of somebody who has had it for a while.
@@ -110,9 +115,11 @@ func (p *person) request(at time.Duration, e *sundew.Event) time.Duration {
 func (a *app) appear(at time.Duration, e *sundew.Event) {
 	e.Client, e.Country, e.ASN = a.addr, a.country, a.asn
 	e.UserAgent, e.JA4 = a.agent, a.ja4
-	e.Device, e.DeviceAge = a.device, (at - a.installed).Truncate(time.Second)
-	e.Signature = sundew.ProofValid
-	e.Attestation, e.AttestationProvider = a.attested, a.provider
+	if a.device != "" {
+		e.Device, e.DeviceAge = a.device, (at - a.installed).Truncate(time.Second)
+		e.Signature = sundew.ProofValid
+		e.Attestation, e.AttestationProvider = a.attested, a.provider
+	}
 	if a.session != "" {
 		e.Session, e.Account = a.session, a.account
 	}

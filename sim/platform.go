@@ -29,5 +29,7 @@ var (
 		{"axios/1.12.2", "t13d5213h1_b262b3658495_8e6e362c5eac", ""},
 	}
 	partnerAgent = platform{"acme-replenish/3.2 (+https://acme.example)", "t13d1310h2_61a7ad8aa9b6_3fcd1a44f3e3", ""}
+	pollingAgent = platform{"birch-erp/11.4 (sync)", "t13d1310h2_61a7ad8aa9b6_90c1b7e2d4f8", ""}
+	monitorAgent = platform{"Heartbeat/1.9 (+https://status.example)", "t13d1311h1_0c5b8f2e6a71_4be0d7731fa5", ""}
 	crawlerAgent = platform{"Mozilla/5.0 (compatible; Examplebot/2.1; +https://search.example/bot)", "t13d1210h2_9d7b2ed37d55_b1ae4c7a2f10", ""}
 )

@@ -41,16 +41,22 @@ func settle(c *Config, add func(number uint32, c client, first time.Duration)) p
 	s := &settler{config: c, rng: newRand(c.Seed, forLayout, 0), add: add}
 	offices, carriers := c.Clients*12/100, c.Clients*25/100
 	web, pollers := c.Clients*12/100, c.Clients*2/100
-	homes := c.Clients - offices - carriers - web - pollers
+	families, forgetful, travellers := c.Clients*2/100, c.Clients/100, c.Clients/100
+	homes := c.Clients - offices - carriers - web - pollers - families - forgetful - travellers
 
 	s.settle("app-home", "people with the app at home, a household of up to three behind one address or IPv6 network", homes, s.home)
 	s.settle("app-carrier", "people with the app on a carrier's network, up to 50 behind each of its shared addresses", carriers, s.group)
 	s.settle("app-office", "people with the app at work, up to 50 behind the address of their office", offices, s.group)
 	s.settle("web", "people with a browser: page loads of 20 to 60 requests within seconds", web, s.browsers)
 	s.settle("app-poller", "people whose app asks for notifications every 30 seconds", pollers, s.pollers)
+	s.settle("family", "the phone, the tablet and the browser of a family, all with one account", families, s.families)
+	s.settle("app-forgetful", "people whose password manager fills in an old password, 5 to 15 times a day", forgetful, s.forgetful)
+	s.settle("app-traveller", "people with the app whose address and country change every few hours", travellers, s.travellers)
 	s.out.people = s.next()
 	s.settle("partner", "a shop's own software that reads the stock all day with an API key", 1+c.Clients/peoplePerPartner, s.partners)
 	s.settle("crawler", "a search engine that reads the catalogue from four addresses", 1, s.crawlers)
+	s.settle("partner-poller", "a shop's own software that asks for the state of its orders every 15 seconds with an API key", 1, s.pollingPartners)
+	s.settle("monitor", "a probe that asks every 10 seconds whether the server is well, from one address", 1, s.monitors)
 	return s.out
 }
 

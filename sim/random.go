@@ -27,6 +27,8 @@ const (
 	forSeal
 	forCheck
 	forAddress
+	forIncident
+	forStaleStore
 )
 
 // derive returns a value that looks random and depends on nothing but its arguments. The mixing step is the finaliser

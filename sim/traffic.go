@@ -20,6 +20,7 @@ const precision = time.Microsecond
 type Traffic struct {
 	config     Config
 	methods    []method // of config.Attacks, by index
+	incidents  []occurrence
 	addresses  addressPlan
 	population population
 	queue      queue
@@ -41,8 +42,9 @@ func New(c Config) (*Traffic, error) {
 	}
 	t.schedule = newSchedule(t.methods, c.Duration)
 	t.addresses = planAddresses(c.Seed, t.methods)
+	t.incidents = occurrences(&t.config)
 	t.population = settle(&t.config, func(number uint32, c client, first time.Duration) {
-		if first < t.config.Duration {
+		if c, first = t.befall(number, c, first); first < t.config.Duration {
 			t.queue.add(turn{first, number, c})
 		}
 	})
@@ -118,7 +120,17 @@ func (t *Traffic) launchDue() {
 			return
 		}
 		c := t.campaign(l)
-		t.queue.add(turn{c.begin, c.number, c})
+		befallen, first := t.befall(c.number, c, c.begin)
+		t.queue.add(turn{first, c.number, befallen})
 		t.schedule.advance()
 	}
+}
+
+// befall lays the incidents on a client.
+func (t *Traffic) befall(number uint32, c client, first time.Duration) (client, time.Duration) {
+	for i := range t.incidents {
+		o := &t.incidents[i]
+		c, first = o.touch(o, number, c, first)
+	}
+	return c, first
 }

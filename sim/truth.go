@@ -11,8 +11,9 @@ import (
 
 // Truth is what really happens in the traffic, from its first to its last request.
 type Truth struct {
-	Campaigns []Campaign `json:"campaigns"` // ordered by Start, then by the order of the configuration
-	Segments  []Segment  `json:"segments"`
+	Campaigns []Campaign   `json:"campaigns"` // ordered by Start, then by the order of the configuration
+	Segments  []Segment    `json:"segments"`
+	Incidents []Disruption `json:"incidents"` // ordered by kind, then by the order of the configuration
 }
 
 // Campaign is one carrying-out of an attack.
@@ -38,9 +39,22 @@ type Segment struct {
 	Shared []sundew.Entity `json:"shared"`
 }
 
+// Disruption is an incident as it happens. Its requests are labelled as those of the segments that send them.
+type Disruption struct {
+	Name      string    `json:"name"`     // unique: the incident's name and a number
+	Incident  string    `json:"incident"` // name in the list of incidents
+	Sentence  string    `json:"sentence"`
+	Start     time.Time `json:"start"`
+	End       time.Time `json:"end"`
+	UserAgent string    `json:"user_agent,omitempty"` // of the release that is at fault, where one is
+}
+
 // Truth returns the truth about the whole traffic, however much of it has been taken.
 func (t *Traffic) Truth() Truth {
-	truth := Truth{Campaigns: []Campaign{}, Segments: t.population.truth()}
+	truth := Truth{Campaigns: []Campaign{}, Segments: t.population.truth(), Incidents: []Disruption{}}
+	for i := range t.incidents {
+		truth.Incidents = append(truth.Incidents, t.incidents[i].truth(t.config.Start))
+	}
 	plan := newSchedule(t.methods, t.config.Duration)
 	for {
 		l, ok := plan.next()
