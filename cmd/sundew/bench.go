@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,7 @@ func runBenchQuality(ctx context.Context, flags *flag.FlagSet, args []string, t 
 	flags.IntVar(&c.Days, "days", c.Days, "days in each")
 	flags.Float64Var(&c.Rate, "rate", c.Rate, "`requests` of a client per day; fewer let more client-days fit into the time")
 	intensities := flags.String("intensities", "0.2,0.5,0.9", "`list` of how hard each attack is tried, above 0 (disguised) to 1 (blatant)")
+	plots := flags.String("plots", "", "write power.svg and calibration.svg into this `directory`")
 	jsonFile := flags.String("json", "", "write the result to this `file`, JSON")
 	if _, err := parseFlags(flags, args, 0, 0); err != nil {
 		return err
@@ -41,10 +43,25 @@ func runBenchQuality(ctx context.Context, flags *flag.FlagSet, args []string, t 
 	if err := report.WriteTables(t.out); err != nil {
 		return fmt.Errorf("output: %w", err)
 	}
+	if *plots != "" {
+		if err := writePlots(*plots, report); err != nil {
+			return err
+		}
+	}
 	if *jsonFile == "" {
 		return nil
 	}
 	return writeReport(*jsonFile, report)
+}
+
+func writePlots(dir string, report quality.Report) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("plots: %w", err)
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "power.svg"), report.Power(), 0o644),
+		os.WriteFile(filepath.Join(dir, "calibration.svg"), report.CalibrationPlot(), 0o644),
+	)
 }
 
 // numbers reads a list such as 0.2,0.5.
