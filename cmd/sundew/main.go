@@ -51,6 +51,7 @@ func commands() []command {
 		{"parse", "FILE...", "print each log line as a canonical JSON event", runParse},
 		{"edge", "", "enforce beside the API: a reverse proxy that follows the feed", runEdge},
 		{"simulate", "", "write labelled traffic with attacks whose truth is known", runSimulate},
+		{"bench quality", "", "measure detection and false positives on simulated traffic", runBenchQuality},
 		{"rules lint", "DIR...", "check rule files", runRulesLint},
 		{"rules test", "DIR...", "run the tests inside rule files", runRulesTest},
 		{"config", "", "print the configuration in force", runConfig},
@@ -100,6 +101,9 @@ func find(args []string) (c command, rest []string, err error) {
 			return c, args[2:], nil
 		}
 	}
+	if args[0] == "bench" {
+		return c, nil, usageError{"bench: want quality, see sundew help"}
+	}
 	if args[0] == "rules" {
 		return c, nil, usageError{"rules: want lint or test, see sundew help"}
 	}
@@ -120,7 +124,7 @@ Usage: sundew COMMAND [flags] [arguments]
 
 `)
 	for _, c := range commands() {
-		fmt.Fprintf(t.out, "  %-12s %s\n", c.name, c.summary)
+		fmt.Fprintf(t.out, "  %-13s %s\n", c.name, c.summary)
 	}
 	fmt.Fprint(t.out, `
 Start with:   sundew run --demo            then open http://127.0.0.1:8080/

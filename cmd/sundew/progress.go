@@ -40,9 +40,24 @@ func (p *progress) show(read, total int64) {
 		fmt.Fprintf(p.w, "\r\x1b[K%.1f MB  %.1f MB/s", float64(read)/1e6, rate)
 		return
 	}
+	fmt.Fprintf(p.w, "\r\x1b[K%s %3d %%  %.1f MB/s", bar(read, total), 100*min(read, total)/total, rate)
+}
+
+// showShare is called with the part of the work that is done and the whole of it.
+func (p *progress) showShare(done, total int64) {
+	now := time.Now()
+	if p.w == nil || now.Sub(p.drawn) < 100*time.Millisecond {
+		return
+	}
+	p.drawn = now
+	fmt.Fprintf(p.w, "\r\x1b[K%s %3d %%", bar(done, total), 100*min(done, total)/total)
+}
+
+// bar draws the part that is done.
+func bar(done, total int64) string {
 	const width = 30
-	full := int(width * min(read, total) / total)
-	fmt.Fprintf(p.w, "\r\x1b[K[%s%s] %3d %%  %.1f MB/s", strings.Repeat("#", full), strings.Repeat(".", width-full), 100*min(read, total)/total, rate)
+	full := int(width * min(done, total) / total)
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
 }
 
 func (p *progress) done() {

@@ -1,0 +1,101 @@
+package quality
+
+import "math"
+
+// Report is what a measurement found.
+type Report struct {
+	Seeds       int       `json:"seeds"`
+	Clients     int       `json:"clients"`
+	Days        int       `json:"days"`
+	Rate        float64   `json:"requests_per_client_day"`
+	Intensities []float64 `json:"intensities"`
+
+	Segments    []SegmentRow  `json:"segments"` // as sim lists them, then "all"
+	Attacks     []AttackRow   `json:"attacks"`  // as the catalogue lists them, then by intensity as asked for
+	Calibration []Calibration `json:"calibration"`
+}
+
+// Calibration compares the bound on false positives with what happened: the share of legitimate client-days on which the
+// ledger of any entity that their requests named reached ln(1/Alpha) nats.
+type Calibration struct {
+	Alpha  float64 `json:"alpha"`
+	Actual Rate    `json:"actual"`
+}
+
+const everybody = "all"
+
+func newReport(c Config) Report {
+	r := Report{Seeds: c.Seeds, Clients: c.Clients, Days: c.Days, Rate: c.Rate, Intensities: c.Intensities}
+	for _, alpha := range []float64{1e-1, 1e-2, 1e-3, 1e-4, 1e-5} {
+		r.Calibration = append(r.Calibration, Calibration{Alpha: alpha})
+	}
+	return r
+}
+
+// add counts the clients and campaigns of one seed.
+func (r *Report) add(run *run) {
+	for _, s := range run.truth.Segments {
+		r.segment(s.Name)
+	}
+	for _, tally := range run.clients {
+		r.segment(tally.segment).add(tally)
+		for i := range r.Calibration {
+			if tally.nats >= -math.Log(r.Calibration[i].Alpha) {
+				r.Calibration[i].Actual.Hits++
+			}
+		}
+	}
+	for _, a := range run.traffic.Truth().Campaigns {
+		r.attack(a.Attack, a.Intensity).add(run.campaigns[a.Name])
+	}
+}
+
+// finish computes rates and quantiles from the counts.
+func (r *Report) finish() {
+	all := SegmentRow{Segment: everybody}
+	for i := range r.Segments {
+		s := &r.Segments[i]
+		s.close()
+		all.merge(s)
+	}
+	all.close()
+	r.Segments = append(r.Segments, all)
+	for i := range r.Attacks {
+		r.Attacks[i].close()
+	}
+	for i := range r.Calibration {
+		rate := &r.Calibration[i].Actual
+		*rate = rateOf(rate.Hits, all.ClientDays)
+	}
+}
+
+func (s *SegmentRow) merge(o *SegmentRow) {
+	s.Requests += o.Requests
+	s.Delayed += o.Delayed
+	s.Refused += o.Refused
+	s.ClientDays += o.ClientDays
+	s.Tarpitted.Hits += o.Tarpitted.Hits
+	s.Blocked.Hits += o.Blocked.Hits
+	s.ByScore.Hits += o.ByScore.Hits
+	s.ByPoints.Hits += o.ByPoints.Hits
+}
+
+func (r *Report) segment(name string) *SegmentRow {
+	for i := range r.Segments {
+		if r.Segments[i].Segment == name {
+			return &r.Segments[i]
+		}
+	}
+	r.Segments = append(r.Segments, SegmentRow{Segment: name})
+	return &r.Segments[len(r.Segments)-1]
+}
+
+func (r *Report) attack(name string, intensity float64) *AttackRow {
+	for i := range r.Attacks {
+		if r.Attacks[i].Attack == name && r.Attacks[i].Intensity == intensity {
+			return &r.Attacks[i]
+		}
+	}
+	r.Attacks = append(r.Attacks, AttackRow{Attack: name, Intensity: intensity})
+	return &r.Attacks[len(r.Attacks)-1]
+}

@@ -1,0 +1,198 @@
+package quality
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sundew"
+	"sundew/rules"
+	"sundew/scoring"
+	"sundew/sim"
+)
+
+// Config says what to measure on.
+type Config struct {
+	Seeds       int       // simulations, with the seeds 1 to Seeds; at least 1
+	Clients     int       // people in each
+	Days        int       // UTC days in each; at least 1
+	Rate        float64   // mean requests of a person per day
+	Intensities []float64 // every attack of the catalogue begins once a day at each; above 0 and at most 1
+	// OnProgress is told how many of all simulated seconds are done; may be nil.
+	OnProgress func(done, total int64)
+}
+
+// DefaultConfig is 10,000 client-days. Its rate is a quarter of what sim takes by default, so that many client-days are
+// affordable: rare false positives need their number, not their length.
+func DefaultConfig() Config {
+	return Config{Seeds: 5, Clients: 2000, Days: 1, Rate: 120, Intensities: []float64{.2, .5, .9}}
+}
+
+const day = 24 * time.Hour
+
+// traffic is the simulation with the seed.
+func (c Config) traffic(seed uint64) sim.Config {
+	s := sim.DefaultConfig()
+	s.Seed = seed
+	s.Duration = time.Duration(c.Days) * day
+	s.Clients = c.Clients
+	s.RatePerClient = c.Rate
+	s.Attacks = c.attacks()
+	return s
+}
+
+// attacks begin one after another, evenly over each day.
+func (c Config) attacks() []sim.Attack {
+	var attacks []sim.Attack
+	for _, intensity := range c.Intensities {
+		for _, a := range sim.Catalogue() {
+			a.Intensity = intensity
+			a.Every = day
+			attacks = append(attacks, a)
+		}
+	}
+	for i := range attacks {
+		attacks[i].After = day * time.Duration(i+1) / time.Duration(len(attacks)+1)
+	}
+	return attacks
+}
+
+// Validate reports the first setting that nothing can be measured with.
+func (c Config) Validate() error {
+	switch {
+	case c.Seeds < 1:
+		return fmt.Errorf("seeds is %d: it must be 1 or more", c.Seeds)
+	case c.Days < 1 || c.Days > 365:
+		return fmt.Errorf("days is %d: it must be 1 to 365", c.Days)
+	case len(c.Intensities) == 0:
+		return errors.New("intensities is empty: give at least one number above 0 and at most 1")
+	}
+	for _, i := range c.Intensities {
+		if !(i > 0 && i <= 1) {
+			return fmt.Errorf("intensities has %g: each must be above 0 and at most 1", i)
+		}
+	}
+	s := c.traffic(1)
+	return s.Validate()
+}
+
+// Run simulates one seed after another, each with an engine without a past, and adds up what happened. Memory holds one
+// seed at a time.
+func Run(ctx context.Context, c Config) (Report, error) {
+	if err := c.Validate(); err != nil {
+		return Report{}, err
+	}
+	set, err := rules.Load(rules.Starter(), "")
+	if err != nil {
+		return Report{}, err
+	}
+	report := newReport(c)
+	for i := range c.Seeds {
+		r, err := newRun(c, uint64(i+1), set)
+		if err != nil {
+			return Report{}, err
+		}
+		before := int64(i) * c.seconds()
+		if err := r.drive(ctx, func(done int64) { c.progress(before + done) }); err != nil {
+			return Report{}, fmt.Errorf("seed %d: %w", i+1, err)
+		}
+		report.add(r)
+	}
+	report.finish()
+	return report, nil
+}
+
+func (c Config) seconds() int64 { return int64(c.Days) * int64(day/time.Second) }
+
+func (c Config) progress(done int64) {
+	if c.OnProgress != nil {
+		c.OnProgress(done, int64(c.Seeds)*c.seconds())
+	}
+}
+
+// run is one simulation and what is known of it.
+type run struct {
+	traffic   *sim.Traffic
+	start     time.Time
+	scorer    sundew.Scorer
+	policy    sundew.Policy
+	force     *force
+	clients   map[clientDay]*clientTally
+	campaigns map[string]*campaignTally
+	truth     sim.Truth
+}
+
+func newRun(c Config, seed uint64, set *rules.Set) (*run, error) {
+	config := c.traffic(seed)
+	traffic, err := sim.New(config)
+	if err != nil {
+		return nil, err
+	}
+	scorer, err := scoring.New(scoring.DefaultConfig())
+	if err != nil {
+		return nil, err
+	}
+	r := &run{
+		traffic: traffic, start: config.Start, truth: traffic.Truth(),
+		scorer: scorer, policy: rules.NewEngine(set, rules.DefaultConfig()), force: newForce(),
+		clients: map[clientDay]*clientTally{}, campaigns: map[string]*campaignTally{},
+	}
+	for _, campaign := range r.truth.Campaigns {
+		r.campaigns[campaign.Name] = newCampaignTally(campaign)
+	}
+	return r, nil
+}
+
+// drive carries every batch from the traffic through scoring and rules, as sundew.Pipeline does, and joins it with the
+// truth.
+func (r *run) drive(ctx context.Context, progress func(seconds int64)) error {
+	for {
+		b, err := r.traffic.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		scores := r.scorer.Score(b)
+		r.force.expect(r.policy.Decide(scores))
+		for i := range b.Events {
+			n := scoresOf(scores, &b.Events[i])
+			r.count(&b.Events[i], scores[:n])
+			scores = scores[n:]
+		}
+		progress(int64(b.Events[len(b.Events)-1].Time.Sub(r.start) / time.Second))
+	}
+}
+
+// scoresOf returns how many of the scores, which are ordered by event, are the event's.
+func scoresOf(scores []sundew.Score, e *sundew.Event) int {
+	n := 0
+	for n < len(scores) && scores[n].Event == e {
+		n++
+	}
+	return n
+}
+
+// count joins one request with its label and with the decisions that were in force when it came.
+func (r *run) count(e *sundew.Event, scores []sundew.Score) {
+	hit := r.force.on(e)
+	nats := 0.0
+	for i := range scores {
+		nats = max(nats, scores[i].Nats)
+	}
+	label := r.traffic.LabelOf(*e)
+	if label.Campaign != "" {
+		r.campaigns[label.Campaign].count(e, hit)
+		return
+	}
+	key := clientDay{clientOf(e), e.Time.Unix() / int64(day/time.Second)}
+	tally := r.clients[key]
+	if tally == nil {
+		tally = &clientTally{segment: label.Segment}
+		r.clients[key] = tally
+	}
+	tally.count(hit, nats)
+}
