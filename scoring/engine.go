@@ -3,7 +3,6 @@ package scoring
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"runtime"
 	"sync"
 
@@ -51,6 +50,8 @@ type Engine struct {
 
 	trials []trial // of the batch in hand
 	scores []sundew.Score
+	ids    []sundew.Entity // of the event in hand
+	places [places]place
 }
 
 var (
@@ -75,6 +76,7 @@ func (e *Engine) reset() {
 	for i := range e.cells {
 		e.cells[i] = cell{table: newTable(e.config.Entities / cells)}
 	}
+	e.places = [places]place{}
 }
 
 // Entities is the number of entities that are kept.
@@ -101,7 +103,8 @@ type cell struct {
 }
 
 // Score folds the batch into the state and returns the scores, ordered by event and then as Event.AppendEntities orders
-// them. Fingerprints and autonomous systems are not scored; an entity that the table does not admit gets 0 points.
+// them. Fingerprints and autonomous systems are not scored; an entity that the table does not admit gets 0 points. The
+// slice holds until the next call.
 func (e *Engine) Score(b sundew.Batch) []sundew.Score {
 	e.deal(b.Events)
 	var workers sync.WaitGroup
@@ -114,39 +117,37 @@ func (e *Engine) Score(b sundew.Batch) []sundew.Score {
 		})
 	}
 	workers.Wait()
-	scores := e.scores
-	e.scores = nil
-	return scores
+	return e.scores
 }
 
 // deal gives every entity of every event its turn in its cell. An address and its networks share a cell, so that a
 // network can see what became of the address.
 func (e *Engine) deal(events []sundew.Event) {
-	e.trials = e.trials[:0]
-	var entities []sundew.Entity
+	before := e.scores
+	e.trials, e.scores = e.trials[:0], e.scores[:0]
 	for i := range events {
 		event := &events[i]
 		e.trials = append(e.trials, newTrial(event, e.hash))
-		home := e.home(event.Client)
-		entities = event.AppendEntities(entities[:0])
-		for _, entity := range entities {
-			if !scored(entity.Kind) {
-				continue
-			}
-			hash, in := e.hash.key(entity.Kind, entity.Key), home
-			if entity.Kind != sundew.KindIP && entity.Kind != sundew.KindPrefix {
-				in = int(hash >> 58)
-			}
-			e.cells[in].turns = append(e.cells[in].turns, turn{i, len(e.scores), hash})
-			e.scores = append(e.scores, sundew.Score{Time: event.Time, Entity: entity, Event: event})
+		at := e.place(event.Client)
+		for j, entity := range at.entities[:at.n] {
+			e.seat(i, event, entity, at.hashes[j], at.home)
 		}
+		e.ids = event.AppendIDs(e.ids[:0])
+		for _, entity := range e.ids {
+			if scored(entity.Kind) {
+				hash := e.hash.key(entity.Kind, entity.Key)
+				e.seat(i, event, entity, hash, int(hash>>58))
+			}
+		}
+	}
+	if n := len(e.scores); n < len(before) {
+		clear(before[n:]) // or they would keep an old batch's events alive
 	}
 }
 
-// home is the cell of an address and of its networks.
-func (e *Engine) home(client netip.Addr) int {
-	prefixes, n := sundew.Prefixes(client)
-	return int(e.hash.prefix(sundew.KindPrefix, prefixes[n-1]) >> 58)
+func (e *Engine) seat(i int, event *sundew.Event, entity sundew.Entity, hash uint64, in int) {
+	e.cells[in].turns = append(e.cells[in].turns, turn{i, len(e.scores), hash})
+	e.scores = append(e.scores, sundew.Score{Time: event.Time, Entity: entity, Event: event})
 }
 
 func scored(kind sundew.Kind) bool {

@@ -33,12 +33,8 @@ func (s *state) advance(second int64) {
 // judge lets every channel of the entity's kind take its part of the event.
 func (s *state) judge(t *trial) {
 	product := 1.0
-	for ch := range channels {
-		c := &channels[ch]
-		if !c.kinds[s.Kind] {
-			continue
-		}
-		ratio, start, tried := c.step(s, t)
+	for _, ch := range channelsOf[s.Kind] {
+		ratio, start, tried := channels[ch].step(s, t)
 		if !tried {
 			continue
 		}
