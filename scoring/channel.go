@@ -94,5 +94,5 @@ func habit(s *state, ch int, prior *priorOf, hit bool, believed float64) (ratio,
 
 // sinceMidnight is how much of the UTC day the evidence covers: the ledgers begin anew each day.
 func (s *state) sinceMidnight() time.Duration {
-	return time.Duration(s.Last-max(s.First, int64(s.Day)*secondsPerDay)) * time.Second
+	return time.Duration(s.Last-max(s.First, s.Last-s.Last%secondsPerDay)) * time.Second
 }

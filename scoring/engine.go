@@ -82,7 +82,7 @@ func (e *Engine) reset() {
 // Entities is the number of entities that are kept.
 func (e *Engine) Entities() (n int) {
 	for i := range e.cells {
-		n += len(e.cells[i].table.arena)
+		n += e.cells[i].table.used
 	}
 	return n
 }

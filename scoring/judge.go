@@ -15,10 +15,11 @@ const (
 
 // advance brings the state to the time of an event. A day's end closes the ledgers; an event from before the last one
 // counts as simultaneous with it.
-func (s *state) advance(second int64) {
-	s.Last = max(s.Last, second)
-	day := int32(s.Last / secondsPerDay)
-	if day == s.Day {
+func (s *state) advance(second uint32) {
+	before := s.Last
+	s.Last = max(before, second)
+	s.slide(before, s.Last)
+	if before/secondsPerDay == s.Last/secondsPerDay {
 		return
 	}
 	weight := 1 - float64(s.DayPoints)/100
@@ -27,7 +28,7 @@ func (s *state) advance(second int64) {
 	}
 	s.closeRate(weight)
 	s.Ledgers, s.All, s.Trials, s.Covered, s.Faces = [numChannels]ledger{}, 0, 0, [numCovered]uint64{}, 0
-	s.Day, s.DayPoints = day, 0
+	s.DayPoints = 0
 }
 
 // judge lets every channel of the entity's kind take its part of the event.

@@ -52,18 +52,16 @@ const (
 // nothing, and only fixed-size fields, so that a snapshot is its bytes.
 type state struct {
 	Hash        uint64 // keyed hash of kind and key
-	First, Last int64  // event time in Unix seconds
-	Day         int32  // days since 1970 of the ledgers
+	First, Last uint32 // event time in Unix seconds; the windows and the ledgers stand at Last
 	Kind        uint8
 	Points      uint8 // after the last event
 	DayPoints   uint8 // the most today
-	_           uint8
 
 	Ledgers [numChannels]ledger
 	All     ledger // product of the channels' ratios event by event
 	Trials  uint32 // events today
 
-	Minute      int32   // minutes since 1970 of the open window
+	Minute      uint32  // minutes since 1970 of the open window
 	InMinute    uint16  // requests in it
 	Windows     uint16  // active minutes today, saturating
 	PastMean    float32 // mean requests per active minute of the trusted past
@@ -79,12 +77,9 @@ type state struct {
 
 	LastObject uint64 // number of the object that was asked for last, 0 before there was one
 
-	Sets    [numSets][2]uint64 // members seen this hour and the hour before
-	SetHour int32
+	Sets [numSets][2]uint64 // members seen this hour and the hour before
 
 	Counts   [numCounts][2]uint16 // in these 10 minutes and in the 10 before
-	CountTen int32                // tens of minutes since 1970
-	CountMin int32                // minutes since 1970
 	PerMin   [2]uint16            // requests in this minute and in the one before
 	PerHour  [2]uint32            // requests in this hour and in the one before
 	BytesOut [2]uint32            // kibibytes in these 10 minutes and in the 10 before
@@ -108,12 +103,12 @@ var distinctOf = func() (estimate [65]float64) {
 }()
 
 // slide moves a pair of buckets forward by steps and returns it.
-func slide[T any](pair [2]T, steps int32) [2]T {
+func slide[T any](pair [2]T, steps uint32) [2]T {
 	var zero T
-	switch {
-	case steps <= 0:
+	switch steps {
+	case 0:
 		return pair
-	case steps == 1:
+	case 1:
 		return [2]T{zero, pair[0]}
 	default:
 		return [2]T{zero, zero}
