@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"sundew"
@@ -100,7 +101,11 @@ type cell struct {
 	turns []turn
 	// client is what the last address in this cell was found to be: its networks follow it and look.
 	client uint8
+	warmth uint64 // see table.warm; not part of the state
 }
+
+// together is how many turns wait for memory at a time.
+const together = 32
 
 // Score folds the batch into the state and returns the scores, ordered by event and then as Event.AppendEntities orders
 // them. Fingerprints and autonomous systems are not scored; an entity that the table does not admit gets 0 points. The
@@ -155,8 +160,11 @@ func scored(kind sundew.Kind) bool {
 }
 
 func (e *Engine) play(c *cell) {
-	for _, turn := range c.turns {
-		e.take(c, &e.trials[turn.event], &e.scores[turn.score], turn.hash)
+	for turns := range slices.Chunk(c.turns, together) {
+		c.warmth += c.table.warm(turns)
+		for _, turn := range turns {
+			e.take(c, &e.trials[turn.event], &e.scores[turn.score], turn.hash)
+		}
 	}
 	c.turns = c.turns[:0]
 }

@@ -6,7 +6,7 @@ import "sundew"
 // entity in only when the gate has seen it often enough, and then gives it the place of the least suspicious, longest
 // idle entity that a moving hand finds.
 type table struct {
-	index []uint32 // slot+1, 0 free; a power of two, at most three quarters full
+	index []uint32 // entries, 0 free; a power of two, at most three quarters full
 	arena []*[chunk]state
 	used  int // slots of the arena
 	limit int
@@ -34,22 +34,54 @@ func newTable(limit int) *table {
 	return &table{index: make([]uint32, firstIndex), limit: limit, gate: newGate(limit)}
 }
 
+// An entry of the index is slot+1 and, in the bits above, a tag of the hash: a search looks at hardly any state but the
+// one it wants.
+const (
+	slotBits = 21
+	slotMask = 1<<slotBits - 1
+)
+
+// tag uses bits of the hash that choose neither the cell nor the position.
+func tag(hash uint64) uint32 { return uint32(hash>>(58-32+slotBits)) << slotBits }
+
+func entry(hash uint64, slot int) uint32 { return tag(hash) | uint32(slot+1) }
+
+func slotOf(entry uint32) int { return int(entry&slotMask) - 1 }
+
 // find returns the state of the entity, or nil.
 func (t *table) find(hash uint64) *state {
 	if i := t.place(hash); t.index[i] != 0 {
-		return t.at(int(t.index[i]) - 1)
+		return t.at(slotOf(t.index[i]))
 	}
 	return nil
 }
 
 // place is the position in the index where hash stands or would stand.
 func (t *table) place(hash uint64) int {
-	mask := len(t.index) - 1
+	mask, want := len(t.index)-1, tag(hash)
 	i := int(hash) & mask
-	for t.index[i] != 0 && t.at(int(t.index[i])-1).Hash != hash {
+	for {
+		found := t.index[i]
+		if found == 0 || (found&^slotMask == want && t.at(slotOf(found)).Hash == hash) {
+			return i
+		}
 		i = (i + 1) & mask
 	}
-	return i
+}
+
+// warm reads what the turns will need, all of it before the first is taken, so that the processor waits for many
+// entities' memory at a time. The sum means nothing; it keeps the reads from being left out.
+func (t *table) warm(turns []turn) (sum uint64) {
+	for i := range turns {
+		sum += uint64(t.index[int(turns[i].hash)&(len(t.index)-1)])
+	}
+	for i := range turns {
+		if s := t.find(turns[i].hash); s != nil {
+			sum += s.Covered[0] + s.Sets[0][0] + s.Sets[numSets-1][1]
+			sum += uint64(s.Trials) + uint64(s.Duels[1].Hits) + uint64(s.Duels[numChannels-1].Hits) + uint64(s.PerHour[0])
+		}
+	}
+	return sum
 }
 
 // admit returns the state of the entity, made new where there is none, or nil where the gate keeps it out. A new state
@@ -71,7 +103,7 @@ func (t *table) admit(hash uint64, kind sundew.Kind, second uint32) *state {
 	}
 	s := t.at(slot)
 	*s = state{Hash: hash, Kind: uint8(kind), First: second, Last: second, RateWeights: evenly}
-	t.index[t.place(hash)] = uint32(slot + 1)
+	t.index[t.place(hash)] = entry(hash, slot)
 	return s
 }
 
@@ -106,7 +138,7 @@ func (t *table) remove(hash uint64) {
 	mask := len(t.index) - 1
 	hole := t.place(hash)
 	for i := (hole + 1) & mask; t.index[i] != 0; i = (i + 1) & mask {
-		home := int(t.at(int(t.index[i])-1).Hash) & mask
+		home := int(t.at(slotOf(t.index[i])).Hash) & mask
 		if (i-home)&mask >= (i-hole)&mask {
 			t.index[hole] = t.index[i]
 			hole = i
@@ -130,7 +162,7 @@ func (t *table) reindex(size int) {
 	t.index = make([]uint32, size)
 	for slot := range t.used {
 		if hash := t.at(slot).Hash; hash != 0 {
-			t.index[t.place(hash)] = uint32(slot + 1)
+			t.index[t.place(hash)] = entry(hash, slot)
 		}
 	}
 }
