@@ -136,11 +136,21 @@ func PartitionKey(addr netip.Addr) string {
 
 // AppendEntities appends everybody whom the request names, narrowest address first, and returns the extended slice.
 func (e *Event) AppendEntities(dst []Entity) []Entity {
-	dst = append(dst, Entity{KindIP, e.Client.String()})
-	prefixes, n := Prefixes(e.Client)
+	return e.AppendIDs(AppendNetworks(dst, e.Client))
+}
+
+// AppendNetworks appends an address and the networks that it is scored with: the first of AppendEntities.
+func AppendNetworks(dst []Entity, client netip.Addr) []Entity {
+	dst = append(dst, Entity{KindIP, client.String()})
+	prefixes, n := Prefixes(client)
 	for _, prefix := range prefixes[:n] {
 		dst = append(dst, Entity{KindPrefix, prefix.String()})
 	}
+	return dst
+}
+
+// AppendIDs appends whom the request names by anything but its address: the rest of AppendEntities.
+func (e *Event) AppendIDs(dst []Entity) []Entity {
 	for _, id := range [...]Entity{
 		{KindDevice, e.Device},
 		{KindAccount, e.Account},

@@ -44,7 +44,8 @@ type Source interface {
 }
 
 // Scorer folds a batch into its state and returns the scores of the entities that the events name, ordered by event and
-// then as Event.AppendEntities orders them. It is a pure function of state and batch: no clock, no I/O.
+// then as Event.AppendEntities orders them. It is a pure function of state and batch: no clock, no I/O. The slice is the
+// scorer's and holds until the next call: who keeps a score, such as a Recorder that puts it in line, copies it.
 type Scorer interface{ Score(b Batch) []Score }
 
 // Policy turns scores into decisions, in the order of the scores. It is pure in the same sense.

@@ -147,20 +147,20 @@ func TestPoolForgets(t *testing.T) {
 }
 
 func TestClock(t *testing.T) {
-	repeat := func(times ...int32) (all []int32) {
+	repeat := func(times ...uint32) (all []uint32) {
 		for range 500 {
 			all = append(all, times...)
 		}
 		return all
 	}
 	for name, test := range map[string]struct {
-		times []int32
-		want  int32
+		times []uint32
+		want  uint32
 	}{
 		"the first day":                {repeat(7), 7},
 		"the next day":                 {append(repeat(7), repeat(8)...), 8},
 		"one in five is years ahead":   {append(repeat(7), repeat(7, 7, 7, 7, 9999)...), 7},
-		"so is the very first":         {append([]int32{9999}, repeat(7)...), 7},
+		"so is the very first":         {append([]uint32{9999}, repeat(7)...), 7},
 		"a day without requests":       {append(repeat(7), repeat(9)...), 9},
 		"stragglers of the day before": {append(repeat(7), repeat(8, 8, 7)...), 8},
 	} {

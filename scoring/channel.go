@@ -34,6 +34,18 @@ var channels = [numChannels]channel{
 	chConsistency: consistencyChannel(),
 }
 
+// channelsOf are the numbers of the channels that a kind takes part in, in their order.
+var channelsOf = func() (of [sundew.NumKinds][]int) {
+	for ch := range channels {
+		for kind, takes := range channels[ch].kinds {
+			if takes {
+				of[kind] = append(of[kind], ch)
+			}
+		}
+	}
+	return of
+}()
+
 // Channels returns the names of all channels, in the order in which they were added.
 func Channels() []string {
 	names := make([]string, len(channels))
@@ -82,5 +94,5 @@ func habit(s *state, ch int, prior *priorOf, hit bool, believed float64) (ratio,
 
 // sinceMidnight is how much of the UTC day the evidence covers: the ledgers begin anew each day.
 func (s *state) sinceMidnight() time.Duration {
-	return time.Duration(s.Last-max(s.First, int64(s.Day)*secondsPerDay)) * time.Second
+	return time.Duration(s.Last-max(s.First, s.Last-s.Last%secondsPerDay)) * time.Second
 }

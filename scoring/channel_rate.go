@@ -34,7 +34,7 @@ func rateStep(s *state, t *trial) (ratio, start float64, tried bool) {
 	if t.asset {
 		return 1, 0, false
 	}
-	minute := int32(t.second / 60)
+	minute := t.second / 60
 	if s.InMinute > 0 && minute <= s.Minute {
 		ratio = s.rateDuel(true)
 		addTo(&s.InMinute, 1)

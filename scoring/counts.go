@@ -2,9 +2,8 @@ package scoring
 
 import "sundew"
 
-// count moves the windows to the state's time and counts the event in them.
+// count counts the event in the windows.
 func (s *state) count(t *trial) {
-	s.slideTo(s.Last)
 	addTo(&s.PerMin[0], 1)
 	addTo(&s.PerHour[0], 1)
 	addTo(&s.BytesOut[0], t.kibibytes)
@@ -27,27 +26,23 @@ func (s *state) count(t *trial) {
 	}
 }
 
-// slideTo opens new buckets for the time. The bucket numbers of minute and hour follow from that of the ten minutes and
-// the hour, which are kept.
-func (s *state) slideTo(second int64) {
-	minute, ten, hour := int32(second/60), int32(second/600), int32(second/3600)
-	if hour != s.SetHour {
-		for i := range s.Sets {
-			s.Sets[i] = slide(s.Sets[i], hour-s.SetHour)
-		}
-		s.PerHour = slide(s.PerHour, hour-s.SetHour)
-		s.SetHour = hour
+// slide opens new buckets for the time from one second to a later one.
+func (s *state) slide(from, to uint32) {
+	if from/60 == to/60 {
+		return
 	}
-	if ten != s.CountTen {
+	s.PerMin = slide(s.PerMin, to/60-from/60)
+	if steps := to/600 - from/600; steps > 0 {
 		for i := range s.Counts {
-			s.Counts[i] = slide(s.Counts[i], ten-s.CountTen)
+			s.Counts[i] = slide(s.Counts[i], steps)
 		}
-		s.BytesOut = slide(s.BytesOut, ten-s.CountTen)
-		s.CountTen = ten
+		s.BytesOut = slide(s.BytesOut, steps)
 	}
-	if minute != s.CountMin {
-		s.PerMin = slide(s.PerMin, minute-s.CountMin)
-		s.CountMin = minute
+	if steps := to/3600 - from/3600; steps > 0 {
+		for i := range s.Sets {
+			s.Sets[i] = slide(s.Sets[i], steps)
+		}
+		s.PerHour = slide(s.PerHour, steps)
 	}
 }
 

@@ -1,5 +1,7 @@
 package scoring
 
+import "math"
+
 // duel is a Bernoulli channel of one entity: whether something happened at each of its trials.
 //
 // The null is the Beta-binomial prediction: a Beta prior of the population, the entity's own trusted past, and today's
@@ -13,11 +15,18 @@ package scoring
 // has grown sure of an entity would call a cluster an attack; the alternative's is shorter still, so that it follows a
 // change. Neither looks at the trial it predicts, so the ratio stays fair.
 type duel struct {
-	Hits, Trials             uint16  // today, as the reader of the evidence counts them; saturating
-	NullHits, NullTrials     uint8   // today, as the null remembers them
-	LatestHits, LatestTrials uint8   // as the alternative remembers them
-	PastHits, PastSize       float32 // trusted past, at most maxPast trials
+	Hits, Trials             uint16 // today, as the reader of the evidence counts them; saturating
+	NullHits, NullTrials     uint8  // today, as the null remembers them
+	LatestHits, LatestTrials uint8  // as the alternative remembers them
+	PastHits, PastSize       fifths // trusted past, at most maxPast trials
 }
+
+// fifths are trials of the past, which count in parts because a day is trusted in parts.
+type fifths uint8
+
+const perTrial = 5
+
+func (f fifths) trials() float64 { return float64(f) / perTrial }
 
 // beta is the population's prior of a duel: hits and misses as if seen before.
 type beta struct{ hits, misses float64 }
@@ -40,8 +49,8 @@ const (
 
 // null is the probability of a hit at the next trial for a legitimate entity.
 func (d *duel) null(prior beta) float64 {
-	hits := prior.hits + float64(d.PastHits) + float64(d.NullHits)
-	size := prior.hits + prior.misses + float64(d.PastSize) + float64(d.NullTrials)
+	hits := prior.hits + d.PastHits.trials() + float64(d.NullHits)
+	size := prior.hits + prior.misses + d.PastSize.trials() + float64(d.NullTrials)
 	return max(hits/size, prior.mean())
 }
 
@@ -98,12 +107,14 @@ func (d *duel) remember(hit bool) {
 	d.LatestHits, d.LatestTrials = d.LatestHits+one, d.LatestTrials+1
 }
 
-// close ends the day. Its trials join the trusted past with the given weight, 0 to 1.
+// close ends the day. Its trials join the trusted past with the given weight, 0 to 1. Rounding makes the null expect more.
 func (d *duel) close(weight float64) {
-	hits := float64(d.PastHits) + float64(weight*float64(d.Hits))
-	size := float64(d.PastSize) + float64(weight*float64(d.Trials))
+	hits := d.PastHits.trials() + float64(weight*float64(d.Hits))
+	size := d.PastSize.trials() + float64(weight*float64(d.Trials))
 	if size > maxPast {
 		hits, size = hits*(maxPast/size), maxPast
 	}
-	*d = duel{PastHits: float32(hits), PastSize: float32(size)}
+	past := duel{PastHits: fifths(math.Ceil(hits * perTrial)), PastSize: fifths(size * perTrial)}
+	past.PastHits = min(past.PastHits, past.PastSize)
+	*d = past
 }

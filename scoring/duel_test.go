@@ -73,7 +73,7 @@ func TestGoodBehaviourEarnsNothing(t *testing.T) {
 
 // TestYesterdaysVirtueIsNotHeldAgainstToday has an entity that was better than everybody and is now like everybody.
 func TestYesterdaysVirtueIsNotHeldAgainstToday(t *testing.T) {
-	d := duel{PastHits: 0, PastSize: maxPast}
+	d := duel{PastHits: 0, PastSize: maxPast * perTrial}
 	prior := beta{8.5, 1.5}
 	product := 1.0
 	for i := range 40 {
@@ -87,7 +87,7 @@ func TestYesterdaysVirtueIsNotHeldAgainstToday(t *testing.T) {
 func TestDuelCloses(t *testing.T) {
 	d := duel{Hits: 30, Trials: 100}
 	d.close(1)
-	if d.Trials != 0 || math.Abs(float64(d.PastSize)-maxPast) > 1e-3 || math.Abs(float64(d.PastHits)-.3*maxPast) > 1e-3 {
+	if d.Trials != 0 || d.PastSize.trials() != maxPast || d.PastHits.trials() != .3*maxPast {
 		t.Errorf("after a trusted day: %+v, want %d trials of past with 30 %% hits", d, maxPast)
 	}
 	suspect := duel{Hits: 90, Trials: 100}
@@ -116,8 +116,8 @@ func TestEveryPriorIsFair(t *testing.T) {
 	rare := rival{(*duel).rareStep, func(d *duel, prior beta) float64 { return max(d.null(prior), prior.mean()) }}
 	pasts := map[string]duel{
 		"no past":              {},
-		"was told lies":        {LatestHits: 30, LatestTrials: 32, NullTrials: 64, PastSize: maxPast},
-		"remembers good times": {NullHits: 1, NullTrials: 63, LatestTrials: 31, PastHits: .5, PastSize: 20},
+		"was told lies":        {LatestHits: 30, LatestTrials: 32, NullTrials: 64, PastSize: maxPast * perTrial},
+		"remembers good times": {NullHits: 1, NullTrials: 63, LatestTrials: 31, PastHits: .6 * perTrial, PastSize: 20 * perTrial},
 	}
 	for _, test := range []struct {
 		name  string

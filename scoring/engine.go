@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 
 	"sundew"
@@ -54,6 +54,8 @@ type Engine struct {
 
 	trials []trial // of the batch in hand
 	scores []sundew.Score
+	ids    []sundew.Entity // of the event in hand
+	places [places]place
 }
 
 var (
@@ -79,12 +81,13 @@ func (e *Engine) reset() {
 		e.cells[i] = cell{table: newTable(e.config.Entities / cells)}
 	}
 	e.population = newPopulation()
+	e.places = [places]place{}
 }
 
 // Entities is the number of entities that are kept.
 func (e *Engine) Entities() (n int) {
 	for i := range e.cells {
-		n += len(e.cells[i].table.arena)
+		n += e.cells[i].table.used
 	}
 	return n
 }
@@ -105,15 +108,21 @@ type cell struct {
 
 	votes   [segments]pool                       // of client-days that closed in this epoch
 	weather [sundew.NumKinds][numWeathered]votes // of this minute
+	warmth  uint64                               // see table.warm; not part of the state
 }
 
+// together is how many turns wait for memory at a time.
+const together = 32
+
 // Score folds the batch into the state and returns the scores, ordered by event and then as Event.AppendEntities orders
-// them. Fingerprints and autonomous systems are not scored; an entity that the table does not admit gets 0 points.
+// them. Fingerprints and autonomous systems are not scored; an entity that the table does not admit gets 0 points. The
+// slice holds until the next call.
 func (e *Engine) Score(b sundew.Batch) []sundew.Score {
-	first := 0
+	before, first := e.scores, 0
+	e.scores = e.scores[:0]
 	for i := range b.Events {
-		second := b.Events[i].Time.Unix()
-		passes, turns := e.population.minute.moves(minuteOf(second)), e.population.day.moves(dayOf(second))
+		second := secondOf(b.Events[i].Time)
+		passes, turns := e.population.minute.moves(minuteOf(second)), e.population.day.moves(uint32(dayOf(second)))
 		if !passes && !turns {
 			continue
 		}
@@ -127,9 +136,10 @@ func (e *Engine) Score(b sundew.Batch) []sundew.Score {
 		}
 	}
 	e.score(b.Events[first:])
-	scores := e.scores
-	e.scores = nil
-	return scores
+	if n := len(e.scores); n < len(before) {
+		clear(before[n:]) // or they would keep an old batch's events alive
+	}
+	return e.scores
 }
 
 // score takes events of one minute.
@@ -156,32 +166,28 @@ func (e *Engine) eachCell(do func(*cell)) {
 // network can see what became of the address.
 func (e *Engine) deal(events []sundew.Event) {
 	e.trials = e.trials[:0]
-	var entities []sundew.Entity
 	for i := range events {
 		event := &events[i]
 		t := newTrial(event, e.hash)
 		t.climate = &e.population.climate
 		e.trials = append(e.trials, t)
-		home := e.home(event.Client)
-		entities = event.AppendEntities(entities[:0])
-		for _, entity := range entities {
-			if !scored(entity.Kind) {
-				continue
+		at := e.place(event.Client)
+		for j, entity := range at.entities[:at.n] {
+			e.seat(i, event, entity, at.hashes[j], at.home)
+		}
+		e.ids = event.AppendIDs(e.ids[:0])
+		for _, entity := range e.ids {
+			if scored(entity.Kind) {
+				hash := e.hash.key(entity.Kind, entity.Key)
+				e.seat(i, event, entity, hash, int(hash>>58))
 			}
-			hash, in := e.hash.key(entity.Kind, entity.Key), home
-			if entity.Kind != sundew.KindIP && entity.Kind != sundew.KindPrefix {
-				in = int(hash >> 58)
-			}
-			e.cells[in].turns = append(e.cells[in].turns, turn{i, len(e.scores), hash})
-			e.scores = append(e.scores, sundew.Score{Time: event.Time, Entity: entity, Event: event})
 		}
 	}
 }
 
-// home is the cell of an address and of its networks.
-func (e *Engine) home(client netip.Addr) int {
-	prefixes, n := sundew.Prefixes(client)
-	return int(e.hash.prefix(sundew.KindPrefix, prefixes[n-1]) >> 58)
+func (e *Engine) seat(i int, event *sundew.Event, entity sundew.Entity, hash uint64, in int) {
+	e.cells[in].turns = append(e.cells[in].turns, turn{i, len(e.scores), hash})
+	e.scores = append(e.scores, sundew.Score{Time: event.Time, Entity: entity, Event: event})
 }
 
 func scored(kind sundew.Kind) bool {
@@ -189,8 +195,11 @@ func scored(kind sundew.Kind) bool {
 }
 
 func (e *Engine) play(c *cell) {
-	for _, turn := range c.turns {
-		e.take(c, &e.trials[turn.event], &e.scores[turn.score], turn.hash)
+	for turns := range slices.Chunk(c.turns, together) {
+		c.warmth += c.table.warm(turns)
+		for _, turn := range turns {
+			e.take(c, &e.trials[turn.event], &e.scores[turn.score], turn.hash)
+		}
 	}
 	c.turns = c.turns[:0]
 }
@@ -205,7 +214,9 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
 	if s == nil {
 		return
 	}
-	s.Last = max(s.Last, t.second)
+	before := s.Last
+	s.Last = max(before, t.second)
+	s.slide(before, s.Last)
 	c.close(s, dayOf(s.Last))
 	s.count(t)
 	c.tell(s, t)

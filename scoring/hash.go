@@ -32,3 +32,9 @@ func (h hasher) prefix(kind sundew.Kind, p netip.Prefix) uint64 {
 	salted := h + hasher(uint64(kind)*0x9e3779b97f4a7c15+uint64(p.Bits()))
 	return xxh3.HashSeed(b[:], uint64(salted))
 }
+
+// address hashes an address for a table that the engine keeps to itself.
+func (h hasher) address(a netip.Addr) uint64 {
+	b := a.As16()
+	return xxh3.HashSeed(b[:], uint64(h))
+}

@@ -11,7 +11,7 @@ const (
 
 // close ends the client-day and begins the given one. What it saw joins the entity's trusted past, the less of it the more
 // points the entity had.
-func (s *state) close(day int32) {
+func (s *state) close(day uint16) {
 	weight := 1 - float64(s.DayPoints)/100
 	for ch := range s.Duels {
 		s.Duels[ch].close(weight)
@@ -24,12 +24,8 @@ func (s *state) close(day int32) {
 // judge lets every channel of the entity's kind take its part of the event.
 func (s *state) judge(t *trial) {
 	product := 1.0
-	for ch := range channels {
-		c := &channels[ch]
-		if !c.kinds[s.Kind] {
-			continue
-		}
-		ratio, start, tried := c.step(s, t)
+	for _, ch := range channelsOf[s.Kind] {
+		ratio, start, tried := channels[ch].step(s, t)
 		if !tried {
 			continue
 		}

@@ -7,15 +7,25 @@ import "math"
 //	M = (M + w) e,  M = 0 at the start of a day,  sum of w over the day at most 1
 //
 // By Ville's inequality a legitimate entity's M reaches 1/alpha on a day with probability at most alpha. It is kept as a
-// plain number: the steps are IEEE additions, products and quotients, the same on every machine.
-type ledger float64
+// plain number: the steps are IEEE additions, products and quotients, the same on every machine. What does not fit the
+// number is cut off, so that rounding takes evidence and never adds any.
+type ledger float32
 
-// ceiling keeps a ledger finite; 1e200 is evidence enough.
-const ceiling = 1e200
+// ceiling keeps a ledger finite; 1e36 is evidence enough.
+const ceiling = 1e36
 
 func (m *ledger) step(start, ratio float64) {
 	// The conversion keeps compilers from fusing the sum and the product.
-	*m = min(ledger(float64((float64(*m)+start)*ratio)), ceiling)
+	*m = ledger(towardsZero(min(float64((float64(*m)+start)*ratio), ceiling)))
+}
+
+// towardsZero is the largest number of single precision that is not above x, for x of at least 0.
+func towardsZero(x float64) float32 {
+	near := float32(x)
+	if float64(near) > x {
+		return math.Float32frombits(math.Float32bits(near) - 1)
+	}
+	return near
 }
 
 func (m ledger) nats() float64 { return math.Log(float64(m)) }

@@ -29,8 +29,8 @@ func newPopulation() population {
 func (e *Engine) turn() {
 	p := &e.population
 	e.eachCell(func(c *cell) {
-		for i := range c.table.arena {
-			c.close(&c.table.arena[i], p.day.Now)
+		for slot := range c.table.used {
+			c.close(c.table.at(slot), uint16(p.day.Now))
 		}
 	})
 	for segment := range p.pools {
@@ -47,7 +47,7 @@ func (e *Engine) turn() {
 }
 
 // close ends the entity's client-day if it is before the given one. The client-day votes with its highest evidence.
-func (c *cell) close(s *state, day int32) {
+func (c *cell) close(s *state, day uint16) {
 	if day <= s.Day {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"sundew"
 )
@@ -78,9 +79,11 @@ func (t *table) appendState(dst []byte) []byte {
 	for _, row := range t.gate.rows {
 		dst = append(dst, row...)
 	}
-	dst = order.AppendUint32(dst, uint32(len(t.arena)))
-	for i := range t.arena {
-		dst, _ = binary.Append(dst, order, &t.arena[i]) // fails for types without a fixed size alone
+	dst = order.AppendUint32(dst, uint32(t.used))
+	at := len(dst)
+	dst = slices.Grow(dst, t.used*stateSize)[:at+t.used*stateSize]
+	for i := range t.used {
+		t.at(i).walk(&coder{raw: dst[at+i*stateSize:][:stateSize], writes: true})
 	}
 	return dst
 }
@@ -174,18 +177,15 @@ func (t *table) restore(r *reader) error {
 		return fmt.Errorf("%w: truncated or over its limit", errState)
 	}
 	t.hand, t.gate.added = int(hand), added
-	t.arena = make([]state, n)
-	for i := range t.arena {
-		raw := r.bytes(stateSize)
-		if r.short {
-			return fmt.Errorf("%w: it ends in entity %d of %d", errState, i, n)
-		}
-		if _, err := binary.Decode(raw, order, &t.arena[i]); err != nil {
-			return fmt.Errorf("%w: entity %d: %w", errState, i, err)
-		}
+	raw := r.bytes(n * stateSize)
+	if r.short {
+		return fmt.Errorf("%w: it ends in the entities", errState)
+	}
+	for i := range n {
+		t.at(t.extend()).walk(&coder{raw: raw[i*stateSize:][:stateSize]})
 	}
 	size := firstIndex
-	for size < 2*n {
+	for crowded(n, size) {
 		size *= 2
 	}
 	t.reindex(size)

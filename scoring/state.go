@@ -3,6 +3,7 @@ package scoring
 import (
 	"math"
 	"math/bits"
+	"time"
 )
 
 // Channels, in the order of the ledgers. A new channel is appended: the numbers stand in snapshots.
@@ -52,19 +53,18 @@ const (
 // nothing, and only fixed-size fields, so that a snapshot is its bytes.
 type state struct {
 	Hash        uint64 // keyed hash of kind and key
-	First, Last int64  // event time in Unix seconds
-	Day         int32  // days since 1970 of the ledgers
+	First, Last uint32 // event time in Unix seconds; the windows and the ledgers stand at Last
 	Kind        uint8
-	Points      uint8 // after the last event
-	DayPoints   uint8 // the most today
-	_           uint8
+	Points      uint8   // after the last event
+	DayPoints   uint8   // the most today
 	DayMost     float32 // the highest e-value today, before calibration
+	Day         uint16  // days since 1970 of the ledgers
 
 	Ledgers [numChannels]ledger
 	All     ledger // product of the channels' ratios event by event
 	Trials  uint32 // events today
 
-	Minute      int32   // minutes since 1970 of the open window
+	Minute      uint32  // minutes since 1970 of the open window
 	InMinute    uint16  // requests in it
 	Windows     uint16  // active minutes today, saturating
 	PastMean    float32 // mean requests per active minute of the trusted past
@@ -78,28 +78,27 @@ type state struct {
 	Covered [numCovered]uint64 // members seen today, hashed to one bit each
 	Faces   uint64             // faces shown today, hashed to one bit each
 
-	ToldMinute int32 // minutes since 1970 of the last vote on the climate
-	Told       uint8 // what was voted on in it
-	_          [3]uint8
+	ToldMinute uint32 // minutes since 1970 of the last vote on the climate
+	Told       uint8  // what was voted on in it
 
 	LastObject uint64 // number of the object that was asked for last, 0 before there was one
 
-	Sets    [numSets][2]uint64 // members seen this hour and the hour before
-	SetHour int32
+	Sets [numSets][2]uint64 // members seen this hour and the hour before
 
 	Counts   [numCounts][2]uint16 // in these 10 minutes and in the 10 before
-	CountTen int32                // tens of minutes since 1970
-	CountMin int32                // minutes since 1970
 	PerMin   [2]uint16            // requests in this minute and in the one before
 	PerHour  [2]uint32            // requests in this hour and in the one before
 	BytesOut [2]uint32            // kibibytes in these 10 minutes and in the 10 before
 }
 
+// secondOf is a time in Unix seconds, within what 32 bits hold.
+func secondOf(t time.Time) uint32 { return uint32(min(max(t.Unix(), 0), math.MaxUint32)) }
+
 // minuteOf is the minute, since 1970, of a time in Unix seconds.
-func minuteOf(second int64) int32 { return int32(second / 60) }
+func minuteOf(second uint32) uint32 { return second / 60 }
 
 // dayOf is the UTC day, in days since 1970, of a time in Unix seconds.
-func dayOf(second int64) int32 { return int32(second / secondsPerDay) }
+func dayOf(second uint32) uint16 { return uint16(second / secondsPerDay) }
 
 const (
 	secondsPerDay  = 86_400
@@ -119,12 +118,12 @@ var distinctOf = func() (estimate [65]float64) {
 }()
 
 // slide moves a pair of buckets forward by steps and returns it.
-func slide[T any](pair [2]T, steps int32) [2]T {
+func slide[T any](pair [2]T, steps uint32) [2]T {
 	var zero T
-	switch {
-	case steps <= 0:
+	switch steps {
+	case 0:
 		return pair
-	case steps == 1:
+	case 1:
 		return [2]T{zero, pair[0]}
 	default:
 		return [2]T{zero, zero}

@@ -6,62 +6,110 @@ import "sundew"
 // entity in only when the gate has seen it often enough, and then gives it the place of the least suspicious, longest
 // idle entity that a moving hand finds.
 type table struct {
-	index []uint32 // slot+1 of the arena, 0 free; a power of two, at most half full
-	arena []state
+	index []uint32 // entries, 0 free; a power of two, at most three quarters full
+	arena []*[chunk]state
+	used  int // slots of the arena
 	limit int
 	hand  int
 	gate  gate
 }
 
-const firstIndex = 64
+const (
+	firstIndex = 64
+	chunk      = 64 // states; growth by chunks copies nothing
+)
+
+func (t *table) at(slot int) *state { return &t.arena[slot/chunk][slot%chunk] }
+
+// extend adds an empty slot.
+func (t *table) extend() (slot int) {
+	if t.used == len(t.arena)*chunk {
+		t.arena = append(t.arena, new([chunk]state))
+	}
+	t.used++
+	return t.used - 1
+}
 
 func newTable(limit int) *table {
 	return &table{index: make([]uint32, firstIndex), limit: limit, gate: newGate(limit)}
 }
 
+// An entry of the index is slot+1 and, in the bits above, a tag of the hash: a search looks at hardly any state but the
+// one it wants.
+const (
+	slotBits = 21
+	slotMask = 1<<slotBits - 1
+)
+
+// tag uses bits of the hash that choose neither the cell nor the position.
+func tag(hash uint64) uint32 { return uint32(hash>>(58-32+slotBits)) << slotBits }
+
+func entry(hash uint64, slot int) uint32 { return tag(hash) | uint32(slot+1) }
+
+func slotOf(entry uint32) int { return int(entry&slotMask) - 1 }
+
 // find returns the state of the entity, or nil.
 func (t *table) find(hash uint64) *state {
 	if i := t.place(hash); t.index[i] != 0 {
-		return &t.arena[t.index[i]-1]
+		return t.at(slotOf(t.index[i]))
 	}
 	return nil
 }
 
 // place is the position in the index where hash stands or would stand.
 func (t *table) place(hash uint64) int {
-	mask := len(t.index) - 1
+	mask, want := len(t.index)-1, tag(hash)
 	i := int(hash) & mask
-	for t.index[i] != 0 && t.arena[t.index[i]-1].Hash != hash {
+	for {
+		found := t.index[i]
+		if found == 0 || (found&^slotMask == want && t.at(slotOf(found)).Hash == hash) {
+			return i
+		}
 		i = (i + 1) & mask
 	}
-	return i
+}
+
+// warm reads what the turns will need, all of it before the first is taken, so that the processor waits for many
+// entities' memory at a time. The sum means nothing; it keeps the reads from being left out.
+func (t *table) warm(turns []turn) (sum uint64) {
+	for i := range turns {
+		sum += uint64(t.index[int(turns[i].hash)&(len(t.index)-1)])
+	}
+	for i := range turns {
+		if s := t.find(turns[i].hash); s != nil {
+			sum += s.Covered[0] + s.Sets[0][0] + s.Sets[numSets-1][1]
+			sum += uint64(s.Trials) + uint64(s.Duels[1].Hits) + uint64(s.Duels[numChannels-1].Hits) + uint64(s.PerHour[0])
+		}
+	}
+	return sum
 }
 
 // admit returns the state of the entity, made new where there is none, or nil where the gate keeps it out. A new state
 // starts from nothing: the gate's counts decide about admission and about nothing else.
-func (t *table) admit(hash uint64, kind sundew.Kind, second int64) *state {
+func (t *table) admit(hash uint64, kind sundew.Kind, second uint32) *state {
 	if s := t.find(hash); s != nil {
 		return s
 	}
 	if seen := t.gate.add(hash); seen < t.price() {
 		return nil
 	}
-	slot := len(t.arena)
-	if slot < t.limit {
-		t.arena = append(t.arena, state{})
+	var slot int
+	if t.used < t.limit {
+		slot = t.extend()
 		t.grow()
 	} else {
 		slot = t.victim()
-		t.remove(t.arena[slot].Hash)
+		t.remove(t.at(slot).Hash)
 	}
-	t.arena[slot] = state{Hash: hash, Kind: uint8(kind), First: second, Last: second, Day: dayOf(second), RateWeights: evenly}
-	t.index[t.place(hash)] = uint32(slot + 1)
-	return &t.arena[slot]
+	s := t.at(slot)
+	*s = state{Hash: hash, Kind: uint8(kind), First: second, Last: second, Day: dayOf(second), RateWeights: evenly}
+	t.index[t.place(hash)] = entry(hash, slot)
+	return s
 }
 
 // price is how many events an entity must have shown before it is let in: while there is room, one.
 func (t *table) price() uint8 {
-	switch used := len(t.arena) * 10 / t.limit; {
+	switch used := t.used * 10 / t.limit; {
 	case used < 5:
 		return 1
 	case used < 9:
@@ -74,10 +122,10 @@ func (t *table) price() uint8 {
 // victim moves the hand over a few slots and returns the one to give away: fewest points first, then longest idle.
 func (t *table) victim() int {
 	const looked = 32
-	best := t.hand % len(t.arena)
-	for range min(looked, len(t.arena)) {
-		t.hand = (t.hand + 1) % len(t.arena)
-		a, b := &t.arena[t.hand], &t.arena[best]
+	best := t.hand % t.used
+	for range min(looked, t.used) {
+		t.hand = (t.hand + 1) % t.used
+		a, b := t.at(t.hand), t.at(best)
 		if a.Points < b.Points || (a.Points == b.Points && a.Last < b.Last) {
 			best = t.hand
 		}
@@ -90,7 +138,7 @@ func (t *table) remove(hash uint64) {
 	mask := len(t.index) - 1
 	hole := t.place(hash)
 	for i := (hole + 1) & mask; t.index[i] != 0; i = (i + 1) & mask {
-		home := int(t.arena[t.index[i]-1].Hash) & mask
+		home := int(t.at(slotOf(t.index[i])).Hash) & mask
 		if (i-home)&mask >= (i-hole)&mask {
 			t.index[hole] = t.index[i]
 			hole = i
@@ -99,8 +147,11 @@ func (t *table) remove(hash uint64) {
 	t.index[hole] = 0
 }
 
+// crowded reports whether an index of that size is too full for n entities.
+func crowded(n, size int) bool { return n*4 > size*3 }
+
 func (t *table) grow() {
-	if len(t.arena)*2 <= len(t.index) {
+	if !crowded(t.used, len(t.index)) {
 		return
 	}
 	t.reindex(len(t.index) * 2)
@@ -109,9 +160,9 @@ func (t *table) grow() {
 // reindex rebuilds the index at the given size from the arena, whose last slot may still be empty.
 func (t *table) reindex(size int) {
 	t.index = make([]uint32, size)
-	for slot := range t.arena {
-		if t.arena[slot].Hash != 0 {
-			t.index[t.place(t.arena[slot].Hash)] = uint32(slot + 1)
+	for slot := range t.used {
+		if hash := t.at(slot).Hash; hash != 0 {
+			t.index[t.place(hash)] = entry(hash, slot)
 		}
 	}
 }

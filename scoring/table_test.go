@@ -17,7 +17,7 @@ func TestTableAgreesWithAMap(t *testing.T) {
 		if hash == 0 {
 			continue
 		}
-		full := len(table.arena) == table.limit
+		full := table.used == table.limit
 		before := table.find(hash) != nil
 		if before != model[hash] {
 			t.Fatalf("hash %x found: %v, model says %v", hash, before, model[hash])
@@ -41,8 +41,8 @@ func TestTableAgreesWithAMap(t *testing.T) {
 			t.Fatalf("%d entities in a table of %d", len(model), table.limit)
 		}
 	}
-	if len(table.arena) != table.limit {
-		t.Errorf("the table holds %d, the test meant to fill %d", len(table.arena), table.limit)
+	if table.used != table.limit {
+		t.Errorf("the table holds %d, the test meant to fill %d", table.used, table.limit)
 	}
 }
 

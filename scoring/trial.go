@@ -9,7 +9,7 @@ import (
 
 // trial is what the channels need to know of an event, worked out once for all its entities.
 type trial struct {
-	second      int64
+	second      uint32 // Unix time, within what 32 bits hold
 	status      int
 	clientError bool
 	authAttempt bool
@@ -30,7 +30,7 @@ type trial struct {
 
 func newTrial(e *sundew.Event, h hasher) trial {
 	t := trial{
-		second:      e.Time.Unix(),
+		second:      secondOf(e.Time),
 		status:      e.Status,
 		clientError: e.Status >= 400 && e.Status <= 499,
 		unbidden:    unbidden(e.Path),

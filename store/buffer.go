@@ -54,7 +54,8 @@ func NewBuffer(next sundew.Recorder, size int, reg prometheus.Registerer) *Buffe
 	return b
 }
 
-// Record puts the batch in line and returns at once, always with nil: a full buffer is counted, not an error.
+// Record puts the batch in line and returns at once, always with nil: a full buffer is counted, not an error. The slices
+// are the buffer's from then on, so scores are handed over as copies of what a sundew.Scorer returned.
 func (b *Buffer) Record(_ context.Context, batch sundew.Batch, scores []sundew.Score, ds []sundew.Decision) error {
 	select {
 	case b.queue <- recording{batch, scores, ds}:

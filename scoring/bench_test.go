@@ -1,0 +1,171 @@
+//go:build unix
+
+package scoring
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"sundew"
+)
+
+// quiet is traffic of many clients who do nothing wrong: each request names an address, its network and a device, one
+// in fifty is answered with 404, and most people are seen again after hours.
+type quiet struct {
+	rng     *rand.Rand
+	clients int
+	devices []string
+	second  int64
+}
+
+// newQuiet has the clients that make the given number of entities: nine in twenty are addresses, nine in twenty
+// devices, and about one in ten is a network.
+func newQuiet(entities int) *quiet {
+	q := &quiet{rng: rand.New(rand.NewPCG(17, 18)), clients: entities * 9 / 20, second: start.Unix()}
+	q.devices = make([]string, q.clients)
+	for i := range q.devices {
+		q.devices[i] = fmt.Sprintf("%08x-9f1c-4e55-b1c2-%012x", uint32(i)*2654435761, i)
+	}
+	return q
+}
+
+// event is the request of one client; every hundred requests take a second.
+func (q *quiet) event(client, n int) sundew.Event {
+	e := sundew.NewEvent()
+	e.Time = time.Unix(q.second+int64(n/100), 0).UTC()
+	var addr [4]byte
+	network, host := uint32(client)*2/9, uint32(client)%251 // four or five addresses to a network
+	binary.BigEndian.PutUint32(addr[:], 11<<24+network<<8+host)
+	e.Client = netip.AddrFrom4(addr)
+	e.Method, e.Host, e.Path, e.Status = "GET", "api.example.org", paths[q.rng.IntN(len(paths))], 200
+	e.ResponseBytes = int64(q.rng.IntN(20_000))
+	e.UserAgent, e.Device = "ExampleApp/5.12 (iPhone; iOS 19.1; Scale/3.00) CFNetwork/1568", q.devices[client]
+	if q.rng.IntN(50) == 0 {
+		e.Status = 404
+	}
+	return e
+}
+
+var paths = func() []string {
+	list := make([]string, 200)
+	for i := range list {
+		list[i] = fmt.Sprintf("/v1/feed/items/%d", 100+i)
+	}
+	return list
+}()
+
+// BenchmarkQuiet measures an event of three entities in tables of different sizes. The largest needs about 8 GB and runs
+// with SUNDEW_LONG set.
+func BenchmarkQuiet(b *testing.B) {
+	for _, entities := range []int{1e5, 1e6, 1e7} {
+		b.Run(fmt.Sprintf("entities=%d", entities), func(b *testing.B) {
+			if entities > 1e6 && os.Getenv("SUNDEW_LONG") == "" {
+				b.Skip("needs 8 GB: set SUNDEW_LONG=1")
+			}
+			benchmarkQuiet(b, entities)
+		})
+	}
+}
+
+func benchmarkQuiet(b *testing.B, entities int) {
+	const batch = 8192
+	q := newQuiet(entities)
+	events := make([]sundew.Event, batch)
+	before := heap()
+	e := filled(b, q, events, entities)
+	kept := heap() - before
+	collection := collectionCPU(b)
+	batches := make([][]sundew.Event, 32)
+	for i := range batches {
+		batches[i] = make([]sundew.Event, batch)
+		for j := range batches[i] {
+			batches[i][j] = q.event(q.rng.IntN(q.clients), i*batch+j)
+		}
+	}
+	b.ReportAllocs()
+	n, began := 0, cpu(b)
+	for b.Loop() {
+		e.Score(sundew.Batch{Events: batches[n%len(batches)]})
+		n++
+	}
+	b.ReportMetric(float64((cpu(b)-began).Nanoseconds())/float64(n*batch), "cpu-ns/event")
+	b.ReportMetric(float64(kept)/float64(e.Entities()), "B/entity")
+	b.ReportMetric(float64(collection.Microseconds())/1e3, "GC-ms")
+}
+
+// filled is an engine that has seen every client once and has hardly any room left.
+func filled(tb testing.TB, q *quiet, events []sundew.Event, entities int) *Engine {
+	tb.Helper()
+	c := DefaultConfig()
+	c.Entities, c.Workers, c.Seed = 2*entities, 1, 7
+	e, err := New(c)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for at := 0; at < q.clients; at += len(events) {
+		n := min(len(events), q.clients-at)
+		for i := range n {
+			events[i] = q.event(at+i, at+i)
+		}
+		e.Score(sundew.Batch{Events: events[:n]})
+	}
+	q.second += int64(q.clients / 100)
+	return e
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// cpu is what the process has used, all threads and the garbage collector included: other programs disturb it less than
+// the clock.
+func cpu(tb testing.TB) time.Duration {
+	tb.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// collectionCPU is what one collection of the heap costs as it stands.
+func collectionCPU(tb testing.TB) time.Duration {
+	tb.Helper()
+	began := cpu(tb)
+	runtime.GC()
+	return cpu(tb) - began
+}
+
+func BenchmarkSnapshot(b *testing.B) {
+	const entities = 200_000
+	q := newQuiet(entities)
+	e := filled(b, q, make([]sundew.Event, 8192), entities)
+	var state []byte
+	b.Run("write", func(b *testing.B) {
+		for b.Loop() {
+			state = e.AppendState(state[:0])
+		}
+		b.SetBytes(int64(len(state)))
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*e.Entities()), "ns/entity")
+	})
+	b.Run("read", func(b *testing.B) {
+		n := e.Entities()
+		for b.Loop() {
+			if err := e.RestoreState(state); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.SetBytes(int64(len(state)))
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/entity")
+	})
+}
