@@ -26,6 +26,7 @@ func FitNegativeBinomial(counts []int) (NegativeBinomial, error) {
 		return NegativeBinomial{}, fmt.Errorf("fit negative binomial: count %d", sample[0])
 	}
 	mean, variance := momentsOf(sample)
+	groups := groupsOf(sample)
 	if mean == 0 {
 		return NegativeBinomial{}, errors.New("fit negative binomial: all counts are 0")
 	}
@@ -33,13 +34,31 @@ func FitNegativeBinomial(counts []int) (NegativeBinomial, error) {
 	within := func(at []float64) NegativeBinomial { return NegativeBinomial{math.Exp(clampSize(at[0])), mean} }
 	loss := func(at []float64) float64 {
 		d, sum := within(at), 0.0
-		for _, k := range sample {
-			sum -= d.logMass(k)
+		for _, g := range groups {
+			sum -= float64(g.size * d.logMass(g.member))
 		}
 		return sum
 	}
 	start := math.Log(mean * mean / max(variance-mean, .01*mean))
 	return within(minimise(loss, []float64{clampSize(start)}, .5)), nil
+}
+
+// group is so many equal members of a sample. Most of a large population did one of a few things, and a likelihood needs
+// each of them once.
+type group[T any] struct {
+	member T
+	size   float64
+}
+
+func groupsOf[T comparable](sorted []T) []group[T] {
+	var groups []group[T]
+	for i, member := range sorted {
+		if i == 0 || member != sorted[i-1] {
+			groups = append(groups, group[T]{member, 0})
+		}
+		groups[len(groups)-1].size++
+	}
+	return groups
 }
 
 func momentsOf(sample []int) (mean, variance float64) {
@@ -78,10 +97,11 @@ func FitBeta(members []Tally) (Beta, error) {
 	slices.SortFunc(sample, func(a, b Tally) int {
 		return cmp.Or(cmp.Compare(a.Trials, b.Trials), cmp.Compare(a.Hits, b.Hits))
 	})
+	groups := groupsOf(sample)
 	loss := func(at []float64) float64 {
 		d, sum := betaAt(at), 0.0
-		for _, m := range sample {
-			sum -= d.logMass(m.Trials, m.Hits)
+		for _, g := range groups {
+			sum -= float64(g.size * d.logMass(g.member.Trials, g.member.Hits))
 		}
 		return sum
 	}

@@ -57,6 +57,9 @@ func FitGPD(exceedances []float64) (GPD, error) {
 // FitGPDBelow fits to the exceedances that are at most ceiling, given that they are: what lies beyond neither moves the fit
 // nor makes the tail look shorter than it is. Sigma is at most 10 ceilings. The wants of FitGPD hold for what is left, and
 // ceiling > 0.
+//
+// The lower the ceiling, the less is known of the shape: with 1,000 exceedances the standard deviation of Xi is .05 without
+// a ceiling, .08 with one at their .99 quantile, .17 at .95 and .27 at .90; at the median the fit is worth nothing.
 func FitGPDBelow(exceedances []float64, ceiling float64) (GPD, error) {
 	if !(ceiling > 0) {
 		return GPD{}, fmt.Errorf("fit generalised Pareto: ceiling %v is not above 0", ceiling)

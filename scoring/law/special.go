@@ -75,7 +75,7 @@ func logOf(x, rest float64) float64 {
 // betaFraction is the continued fraction 26.5.8 of Abramowitz and Stegun, by Lentz's method as modified by Thompson and
 // Barnett, 1986.
 func betaFraction(a, b, x float64) float64 {
-	c, d := 1.0, 1/awayFrom0(1-(a+b)/(a+1)*x)
+	c, d := 1.0, 1/awayFrom0(1-float64((a+b)/(a+1)*x))
 	h := d
 	for i := 1; i <= maxTerms; i++ {
 		m := float64(i)
