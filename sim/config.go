@@ -10,7 +10,7 @@ import (
 const (
 	maxClients   = 1_000_000
 	maxCampaigns = 1_000_000
-	maxIncidents = 1000
+	maxIncidents = 100
 	maxBatch     = 1 << 16
 	maxRate      = 100_000
 )

@@ -33,7 +33,7 @@ func TestConfigRefusesWhatNoTrafficCanBeMadeFrom(t *testing.T) {
 		{"an incident nobody knows", func(c *sim.Config) { c.Incidents[1].Name = "plague" }, `incidents[1]: unknown incident "plague": want one of flash-crowd, `},
 		{"an incident before the start", func(c *sim.Config) { c.Incidents[0].After = -1 }, "incidents[0]: flash-crowd: after is -1ns"},
 		{"an incident of negative length", func(c *sim.Config) { c.Incidents[0].Lasts = -1 }, "lasts is -1ns"},
-		{"too many incidents", func(c *sim.Config) { c.Incidents = make([]sim.Incident, 2000) }, "2000 incidents: at most 1000"},
+		{"too many incidents", func(c *sim.Config) { c.Incidents = make([]sim.Incident, 2000) }, "2000 incidents: at most 100"},
 		{"too many campaigns", func(c *sim.Config) { c.Duration, c.Attacks[0].Every = 1000*time.Hour, time.Second }, "raise every"},
 	} {
 		t.Run(test.story, func(t *testing.T) {

@@ -156,6 +156,9 @@ func personOf(c client) *person {
 
 // repeat fills in what was sent before, as another request.
 func repeat(e *sundew.Event, before sundew.Event) {
+	if before.Device != "" {
+		before.DeviceAge = (before.DeviceAge + e.Time.Sub(before.Time)).Truncate(time.Second)
+	}
 	before.Time, before.RequestID = e.Time, e.RequestID
 	before.GatewaySequence, before.Offset = e.GatewaySequence, e.Offset
 	*e = before

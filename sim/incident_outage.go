@@ -33,7 +33,7 @@ type unserved struct {
 	next      time.Duration // of the client itself
 	due       time.Duration // of the next try; never when there is nothing to try again
 	tries     int
-	lost      sundew.Event // as it would have been answered
+	lost      *sundew.Event // what is tried again, as it would have been answered; nil when due is never
 	loggedOut bool
 }
 
@@ -44,8 +44,8 @@ func cutOff(o *occurrence, number uint32, c client, first time.Duration) (client
 
 func (u *unserved) request(at time.Duration, e *sundew.Event) time.Duration {
 	if u.due < u.next {
-		repeat(e, u.lost)
-		u.due = never
+		repeat(e, *u.lost)
+		u.forget()
 		u.tries++
 	} else {
 		u.next = u.client.request(at, e)
@@ -64,14 +64,18 @@ func (u *unserved) serve(at time.Duration, e *sundew.Event) {
 	case u.o.during(at) && chance(u.rng, lostShare):
 		u.lose(at, e)
 	case e.Auth == sundew.OutcomeSuccess:
-		u.loggedOut, u.due = false, never
+		u.loggedOut = false
+		u.forget()
 	}
 }
+
+func (u *unserved) forget() { u.lost, u.due = nil, never }
 
 func (u *unserved) lose(at time.Duration, e *sundew.Event) {
 	login := e.Auth == sundew.OutcomeSuccess
 	if u.patient && (login || e.Device != "" && e.Auth == sundew.OutcomeNone && u.tries < retriesMax) {
-		u.lost = *e
+		lost := *e
+		u.lost = &lost
 		u.loggedOut = login
 		u.due = at + between(u.rng, time.Second, 3*time.Second)<<min(u.tries, 3)
 	}

@@ -49,7 +49,7 @@ type releasedApp struct {
 	next   time.Duration // of the client itself
 	due    time.Duration // of the next fault; never when none is
 	left   int           // faults to come in a row
-	last   sundew.Event  // of the client itself
+	last   *sundew.Event // of the client itself, before the faults; nil when due is never
 }
 
 func releaseWith(fault func(rng *rand.Rand, e *sundew.Event)) func(*occurrence, uint32, client, time.Duration) (client, time.Duration) {
@@ -84,21 +84,22 @@ func (r *releasedApp) mark(at time.Duration, e *sundew.Event) {
 	}
 	e.UserAgent = nextRelease(e.UserAgent)
 	if r.left == 0 && r.o.during(at) && chance(r.rng, faultShare) {
-		r.last = *e
+		last := *e
+		r.last = &last
 		r.left = 1 + r.rng.IntN(faultTries)
 		r.due = at + between(r.rng, burstLow, burstHigh)
 	}
 }
 
 func (r *releasedApp) fail(at time.Duration, e *sundew.Event) {
-	repeat(e, r.last)
+	repeat(e, *r.last)
 	e.Object, e.Query = "", ""
 	e.Auth, e.AuthUsername = sundew.OutcomeNone, ""
 	r.fault(r.rng, e)
 	r.left--
 	r.due = at + between(r.rng, time.Second, 4*time.Second)
 	if r.left == 0 {
-		r.due = never
+		r.last, r.due = nil, never
 	}
 }
 
