@@ -49,8 +49,8 @@ type Engine struct {
 	hash   hasher
 	cells  [cells]cell
 
-	trials []trial // of the batch in hand
-	scores []sundew.Score
+	trials []trial         // of the stretch in hand
+	scores []sundew.Score  // of the batch in hand
 	ids    []sundew.Entity // of the event in hand
 	places [places]place
 }
@@ -90,9 +90,10 @@ func (e *Engine) Entities() (n int) {
 
 // turn is one entity's part of one event.
 type turn struct {
-	event int // index in the batch
-	score int // index of the score to fill
 	hash  uint64
+	event int32 // index in the stretch
+	score int32 // index of the score to fill
+	kind  sundew.Kind
 }
 
 // cell is a part of the entities. Only one worker touches it during a batch, so it needs no lock.
@@ -111,9 +112,30 @@ const together = 32
 // them. Fingerprints and autonomous systems are not scored; an entity that the table does not admit gets 0 points. The
 // slice holds until the next call.
 func (e *Engine) Score(b sundew.Batch) []sundew.Score {
-	e.deal(b.Events)
-	var workers sync.WaitGroup
+	before := e.scores
+	e.scores = e.scores[:0]
+	for events := range slices.Chunk(b.Events, stretch) {
+		e.deal(events)
+		e.playAll()
+	}
+	if n := len(e.scores); n < len(before) {
+		clear(before[n:]) // or they would keep an old batch's events alive
+	}
+	return e.scores
+}
+
+// stretch is how many events are dealt at a time: their scores fit a processor's cache until they are filled in.
+const stretch = 512
+
+func (e *Engine) playAll() {
 	n := min(e.config.Workers, cells)
+	if n == 1 {
+		for i := range e.cells {
+			e.play(&e.cells[i])
+		}
+		return
+	}
+	var workers sync.WaitGroup
 	for w := range n {
 		workers.Go(func() {
 			for i := w; i < cells; i += n {
@@ -122,14 +144,12 @@ func (e *Engine) Score(b sundew.Batch) []sundew.Score {
 		})
 	}
 	workers.Wait()
-	return e.scores
 }
 
 // deal gives every entity of every event its turn in its cell. An address and its networks share a cell, so that a
 // network can see what became of the address.
 func (e *Engine) deal(events []sundew.Event) {
-	before := e.scores
-	e.trials, e.scores = e.trials[:0], e.scores[:0]
+	e.trials = e.trials[:0]
 	for i := range events {
 		event := &events[i]
 		e.trials = append(e.trials, newTrial(event, e.hash))
@@ -145,13 +165,10 @@ func (e *Engine) deal(events []sundew.Event) {
 			}
 		}
 	}
-	if n := len(e.scores); n < len(before) {
-		clear(before[n:]) // or they would keep an old batch's events alive
-	}
 }
 
 func (e *Engine) seat(i int, event *sundew.Event, entity sundew.Entity, hash uint64, in int) {
-	e.cells[in].turns = append(e.cells[in].turns, turn{i, len(e.scores), hash})
+	e.cells[in].turns = append(e.cells[in].turns, turn{hash, int32(i), int32(len(e.scores)), entity.Kind})
 	e.scores = append(e.scores, sundew.Score{Time: event.Time, Entity: entity, Event: event})
 }
 
@@ -163,29 +180,28 @@ func (e *Engine) play(c *cell) {
 	for turns := range slices.Chunk(c.turns, together) {
 		c.warmth += c.table.warm(turns)
 		for _, turn := range turns {
-			e.take(c, &e.trials[turn.event], &e.scores[turn.score], turn.hash)
+			e.take(c, &e.trials[turn.event], &e.scores[turn.score], turn)
 		}
 	}
 	c.turns = c.turns[:0]
 }
 
 // take is one entity's turn: its state takes the event, and the score says how the entity stands after it.
-func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
-	kind := score.Entity.Kind
-	s := c.table.admit(hash, kind, t.second)
+func (e *Engine) take(c *cell, t *trial, score *sundew.Score, turn turn) {
+	s := c.table.admit(turn.hash, turn.kind, t.second)
 	if s == nil {
 		return
 	}
 	s.advance(t.second)
 	s.count(t)
-	if kind != sundew.KindPrefix || c.client < convicted {
+	if turn.kind != sundew.KindPrefix || c.client < convicted {
 		s.judge(t)
 	}
 	odds := s.evidence() * e.config.Prior / (1 - e.config.Prior)
 	score.Points = min(100*odds/(1+odds), 100)
 	s.Points = uint8(score.Points)
 	s.DayPoints = max(s.DayPoints, s.Points)
-	if kind == sundew.KindIP {
+	if turn.kind == sundew.KindIP {
 		c.client = s.Points
 	}
 	s.features(&score.Features)
