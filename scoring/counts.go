@@ -1,13 +1,27 @@
 package scoring
 
-import "sundew"
+import (
+	"math/bits"
+
+	"sundew"
+)
 
 // count counts the event in the windows.
 func (s *state) count(t *trial) {
 	addTo(&s.PerMin[0], 1)
 	addTo(&s.PerHour[0], 1)
 	addTo(&s.BytesOut[0], t.kibibytes)
-	for i, counts := range [numCounts]bool{
+	for counts := t.counts; counts != 0; counts &= counts - 1 {
+		addTo(&s.Counts[bits.TrailingZeros16(counts)][0], 1)
+	}
+	for i, bit := range t.bits {
+		s.Sets[i][0] |= bit
+	}
+}
+
+// countsOf has a bit for each count that the event adds to.
+func countsOf(t *trial) (counts uint16) {
+	for i, yes := range [numCounts]bool{
 		cntRequests:     true,
 		cntClientErrors: t.clientError,
 		cntNotFound:     t.status == 404 || t.status == 410,
@@ -17,13 +31,11 @@ func (s *state) count(t *trial) {
 		cntAuthAttempts: t.authAttempt,
 		cntAuthFailures: t.authFailure,
 	} {
-		if counts {
-			addTo(&s.Counts[i][0], 1)
+		if yes {
+			counts |= 1 << i
 		}
 	}
-	for i, bit := range t.bits {
-		s.Sets[i][0] |= bit
-	}
+	return counts
 }
 
 // slide opens new buckets for the time from one second to a later one.

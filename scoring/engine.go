@@ -52,8 +52,8 @@ type Engine struct {
 
 	population population
 
-	trials []trial // of the batch in hand
-	scores []sundew.Score
+	trials []trial         // of the stretch in hand
+	scores []sundew.Score  // of the batch in hand
 	ids    []sundew.Entity // of the event in hand
 	places [places]place
 }
@@ -94,9 +94,10 @@ func (e *Engine) Entities() (n int) {
 
 // turn is one entity's part of one event.
 type turn struct {
-	event int // index in the batch
-	score int // index of the score to fill
 	hash  uint64
+	event int32 // index in the stretch
+	score int32 // index of the score to fill
+	kind  sundew.Kind
 }
 
 // cell is a part of the entities. Only one worker touches it during a batch, so it needs no lock.
@@ -142,16 +143,27 @@ func (e *Engine) Score(b sundew.Batch) []sundew.Score {
 	return e.scores
 }
 
+// stretch is how many events are dealt at a time: their scores fit a processor's cache until they are filled in.
+const stretch = 512
+
 // score takes events of one minute.
 func (e *Engine) score(events []sundew.Event) {
-	e.deal(events)
-	e.eachCell(e.play)
+	for some := range slices.Chunk(events, stretch) {
+		e.deal(some)
+		e.eachCell(e.play)
+	}
 }
 
 // eachCell lets the workers go through the cells, each of which one of them has to itself.
 func (e *Engine) eachCell(do func(*cell)) {
-	var workers sync.WaitGroup
 	n := min(e.config.Workers, cells)
+	if n == 1 {
+		for i := range e.cells {
+			do(&e.cells[i])
+		}
+		return
+	}
+	var workers sync.WaitGroup
 	for w := range n {
 		workers.Go(func() {
 			for i := w; i < cells; i += n {
@@ -186,7 +198,7 @@ func (e *Engine) deal(events []sundew.Event) {
 }
 
 func (e *Engine) seat(i int, event *sundew.Event, entity sundew.Entity, hash uint64, in int) {
-	e.cells[in].turns = append(e.cells[in].turns, turn{i, len(e.scores), hash})
+	e.cells[in].turns = append(e.cells[in].turns, turn{hash, int32(i), int32(len(e.scores)), entity.Kind})
 	e.scores = append(e.scores, sundew.Score{Time: event.Time, Entity: entity, Event: event})
 }
 
@@ -198,19 +210,18 @@ func (e *Engine) play(c *cell) {
 	for turns := range slices.Chunk(c.turns, together) {
 		c.warmth += c.table.warm(turns)
 		for _, turn := range turns {
-			e.take(c, &e.trials[turn.event], &e.scores[turn.score], turn.hash)
+			e.take(c, &e.trials[turn.event], &e.scores[turn.score], turn)
 		}
 	}
 	c.turns = c.turns[:0]
 }
 
 // take is one entity's turn: its state takes the event, and the score says how the entity stands after it.
-func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
-	kind := score.Entity.Kind
-	if kind == sundew.KindIP {
+func (e *Engine) take(c *cell, t *trial, score *sundew.Score, turn turn) {
+	if turn.kind == sundew.KindIP {
 		c.client = 0
 	}
-	s := c.table.admit(hash, kind, t.second)
+	s := c.table.admit(turn.hash, turn.kind, t.second)
 	if s == nil {
 		return
 	}
@@ -220,7 +231,7 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
 	c.close(s, dayOf(s.Last))
 	s.count(t)
 	c.tell(s, t)
-	if kind != sundew.KindPrefix || c.client < convicted {
+	if turn.kind != sundew.KindPrefix || c.client < convicted {
 		s.judge(t)
 	}
 	evidence := s.evidence()
@@ -230,7 +241,7 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
 	score.Points = min(100*odds/(1+odds), 100)
 	s.Points = uint8(score.Points)
 	s.DayPoints = max(s.DayPoints, s.Points)
-	if kind == sundew.KindIP {
+	if turn.kind == sundew.KindIP {
 		c.client = s.Points
 	}
 	s.features(&score.Features)

@@ -13,7 +13,7 @@ func TestStartWeightIsSpentOnce(t *testing.T) {
 	var rate, duels ledger
 	given, trials := 0.0, uint32(0)
 	for minute := range int64(24 * 60) {
-		_, start, tried := rateStep(&s, &trial{second: 60 * minute})
+		_, start, tried := rateStep(&s, &trial{second: uint32(60 * minute)})
 		if !tried {
 			t.Fatalf("minute %d was no trial", minute)
 		}

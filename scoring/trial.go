@@ -23,6 +23,7 @@ type trial struct {
 	object      uint64 // the object's number, 0 where it has none
 	kibibytes   uint32
 	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
+	counts      uint16          // a bit for each count that it adds to
 	tenured     bool            // the device was there the day before
 	climate     *climate
 	face        uint64 // the one bit of what the client shows of itself, or 0 where it shows nothing
@@ -52,6 +53,7 @@ func newTrial(e *sundew.Event, h hasher) trial {
 		setUsernames:  h.bit(e.AuthUsername),
 	}
 	t.face = faceOf(e, h)
+	t.counts = countsOf(&t)
 	return t
 }
 
