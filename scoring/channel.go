@@ -32,6 +32,7 @@ var channels = [numChannels]channel{
 	chSequence:    sequenceChannel(),
 	chSignature:   signatureChannel(),
 	chConsistency: consistencyChannel(),
+	chDuration:    durationChannel(),
 }
 
 // Channels returns the names of all channels, in the order in which they were added.

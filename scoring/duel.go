@@ -59,16 +59,19 @@ func (d *duel) expected(prior beta) float64 {
 // step takes the next trial and returns its evidence ratio. damp in (0, 1] scales the probability of a hit, for trials
 // that cannot always hit.
 func (d *duel) step(prior beta, hit bool, damp float64) float64 {
-	p := d.null(prior)
-	q := max(p, d.alternative(krichevskyTrofimov))
-	return d.settle(p*damp, q*damp, hit)
+	return d.believingStep(prior, krichevskyTrofimov, hit, damp)
 }
 
 // rareStep is step for what hardly any legitimate entity shows: the alternative does not expect it before it has seen
 // it. Who shows nothing then keeps the evidence of other channels whole.
 func (d *duel) rareStep(prior beta, hit bool, damp float64) float64 {
+	return d.believingStep(prior, seldom, hit, damp)
+}
+
+// believingStep is step with an alternative that starts from the given belief.
+func (d *duel) believingStep(prior, belief beta, hit bool, damp float64) float64 {
 	p := d.null(prior)
-	q := max(p, d.alternative(seldom))
+	q := max(p, d.alternative(belief))
 	return d.settle(p*damp, q*damp, hit)
 }
 

@@ -114,6 +114,9 @@ func TestDuelNeverOverflows(t *testing.T) {
 func TestEveryPriorIsFair(t *testing.T) {
 	undecided := rival{(*duel).step, (*duel).null}
 	rare := rival{(*duel).rareStep, func(d *duel, prior beta) float64 { return max(d.null(prior), prior.mean()) }}
+	wakes := rival{func(d *duel, prior beta, hit bool, damp float64) float64 {
+		return d.believingStep(prior, restless, hit, damp)
+	}, (*duel).null}
 	pasts := map[string]duel{
 		"no past":              {},
 		"was told lies":        {LatestHits: 30, LatestTrials: 32, NullTrials: 64, PastSize: maxPast},
@@ -128,6 +131,7 @@ func TestEveryPriorIsFair(t *testing.T) {
 		{"consistency", &consistencyPrior, rare},
 		{"signature", &signaturePrior, undecided},
 		{"sequence", &sequencePrior, undecided},
+		{"duration", &durationPrior, wakes},
 	} {
 		for past, d := range pasts {
 			for kind, prior := range test.prior {

@@ -27,6 +27,7 @@ func (s *state) advance(second int64) {
 	}
 	s.closeRate(weight)
 	s.Ledgers, s.All, s.Trials, s.Covered, s.Faces = [numChannels]ledger{}, 0, 0, [numCovered]uint64{}, 0
+	s.Hours = 0
 	s.Day, s.DayPoints = day, 0
 }
 

@@ -20,6 +20,7 @@ const (
 	chSequence
 	chSignature
 	chConsistency
+	chDuration
 	numChannels
 )
 
@@ -78,6 +79,8 @@ type state struct {
 	Faces   uint64             // faces shown today, hashed to one bit each
 
 	LastObject uint64 // number of the object that was asked for last, 0 before there was one
+
+	Hours uint32 // of the UTC day that were active today, one bit each
 
 	Sets    [numSets][2]uint64 // members seen this hour and the hour before
 	SetHour int32
