@@ -33,6 +33,7 @@ var channels = [numChannels]channel{
 	chSignature:   signatureChannel(),
 	chConsistency: consistencyChannel(),
 	chDuration:    durationChannel(),
+	chQuota:       quotaChannel(),
 }
 
 // Channels returns the names of all channels, in the order in which they were added.

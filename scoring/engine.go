@@ -21,6 +21,8 @@ type Config struct {
 	Prior float64 `yaml:"prior"`
 	// Seed keys the hashes. Who does not know it cannot choose identifiers that collide. It is part of the state.
 	Seed uint64 `yaml:"-"`
+	// Quota is what one entity may send in a day.
+	Quota Quota `yaml:"quota"`
 }
 
 // DefaultConfig keeps up to 262,144 entities.
@@ -33,6 +35,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("scoring.entities is %d: want %d to %d", c.Entities, cells, 1<<26)
 	case c.Workers < 0 || c.Workers > 1024:
 		return fmt.Errorf("scoring.workers is %d: want 0 (one per processor) to 1024", c.Workers)
+	case c.Quota.negative():
+		return fmt.Errorf("scoring.quota is %+v: want no number below 0", c.Quota)
 	case !(c.Prior > 0 && c.Prior < .5):
 		return fmt.Errorf("scoring.prior is %v: want more than 0 and less than 0.5", c.Prior)
 	}
@@ -127,6 +131,7 @@ func (e *Engine) deal(events []sundew.Event) {
 	for i := range events {
 		event := &events[i]
 		e.trials = append(e.trials, newTrial(event, e.hash))
+		e.trials[i].quota = e.config.Quota
 		home := e.home(event.Client)
 		entities = event.AppendEntities(entities[:0])
 		for _, entity := range entities {

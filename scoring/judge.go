@@ -25,6 +25,7 @@ func (s *state) advance(second int64) {
 	for ch := range s.Duels {
 		s.Duels[ch].close(weight)
 	}
+	s.closeQuota(weight)
 	s.closeRate(weight)
 	s.Ledgers, s.All, s.Trials, s.Covered, s.Faces = [numChannels]ledger{}, 0, 0, [numCovered]uint64{}, 0
 	s.Hours = 0

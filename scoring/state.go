@@ -21,6 +21,7 @@ const (
 	chSignature
 	chConsistency
 	chDuration
+	chQuota
 	numChannels
 )
 
@@ -81,6 +82,10 @@ type state struct {
 	LastObject uint64 // number of the object that was asked for last, 0 before there was one
 
 	Hours uint32 // of the UTC day that were active today, one bit each
+
+	QuotaMean  float32 // mean requests of a day of the trusted past
+	QuotaDays  float32 // days it rests on, at most maxQuotaDays
+	QuotaLimit float32 // requests that are allowed for today, 0 while there is no measure
 
 	Sets    [numSets][2]uint64 // members seen this hour and the hour before
 	SetHour int32

@@ -22,6 +22,7 @@ type trial struct {
 	object      uint64 // the object's number, 0 where it has none
 	kibibytes   uint32
 	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
+	quota       Quota           // of the configuration
 	face        uint64          // the one bit of what the client shows of itself, or 0 where it shows nothing
 }
 
