@@ -34,6 +34,8 @@ var channels = [numChannels]channel{
 	chConsistency: consistencyChannel(),
 	chDuration:    durationChannel(),
 	chQuota:       quotaChannel(),
+	chLimited:     limitedChannel(),
+	chFresh:       freshChannel(),
 }
 
 // Channels returns the names of all channels, in the order in which they were added.

@@ -129,6 +129,7 @@ func TestEveryPriorIsFair(t *testing.T) {
 	}{
 		{"forged", &forgedPrior, rare},
 		{"consistency", &consistencyPrior, rare},
+		{"limited", &limitedPrior, rare},
 		{"signature", &signaturePrior, undecided},
 		{"sequence", &sequencePrior, undecided},
 		{"duration", &durationPrior, wakes},

@@ -22,6 +22,8 @@ const (
 	chConsistency
 	chDuration
 	chQuota
+	chLimited
+	chFresh
 	numChannels
 )
 

@@ -23,6 +23,7 @@ type trial struct {
 	kibibytes   uint32
 	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
 	quota       Quota           // of the configuration
+	aged, fresh bool            // the log knows how old the device is; it is new
 	face        uint64          // the one bit of what the client shows of itself, or 0 where it shows nothing
 }
 
@@ -49,6 +50,7 @@ func newTrial(e *sundew.Event, h hasher) trial {
 		setUsernames:  h.bit(e.AuthUsername),
 	}
 	t.face = faceOf(e, h)
+	t.aged, t.fresh = e.DeviceAge >= 0, e.DeviceAge >= 0 && e.DeviceAge < freshAge
 	return t
 }
 
