@@ -6,7 +6,9 @@ package scoring
 // trials, so that an entity which differs from the population as legitimate ones do is not held to its mean. The
 // alternative is the Krichevsky-Trofimov estimate of the latest trials, or one like it with another start, never below
 // the null, so that an entity that behaves better than expected earns nothing by it. The null in turn is never below the
-// population's mean: who was better yesterday may be as good as anybody today. Where an entity's true probability is
+// population's mean: who was better yesterday may be as good as anybody today. Nor is it below what today's trials make of
+// that mean: a day begins with things that are new and ends with things seen before, so that the past's average over
+// whole days would call every morning an attack. Where an entity's true probability is
 // below the null's, the ratio's mean is below 1, so this costs power and never validity.
 //
 // Both forget by halving. The null's memory is kept short because legitimate failures come in clusters, and a null that
@@ -40,9 +42,10 @@ const (
 
 // null is the probability of a hit at the next trial for a legitimate entity.
 func (d *duel) null(prior beta) float64 {
-	hits := prior.hits + float64(d.PastHits) + float64(d.NullHits)
-	size := prior.hits + prior.misses + float64(d.PastSize) + float64(d.NullTrials)
-	return max(hits/size, prior.mean())
+	hits := prior.hits + float64(d.NullHits)
+	size := prior.hits + prior.misses + float64(d.NullTrials)
+	withPast := (hits + float64(d.PastHits)) / (size + float64(d.PastSize))
+	return max(withPast, hits/size, prior.mean())
 }
 
 // alternative is the same for an entity that goes on as it did lately, from what is believed before it did anything.

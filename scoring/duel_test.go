@@ -84,6 +84,27 @@ func TestYesterdaysVirtueIsNotHeldAgainstToday(t *testing.T) {
 	}
 }
 
+// TestAMorningIsNotHeldAgainstAWholeDay has a person who opens 40 new things each morning and comes back to them all day.
+func TestAMorningIsNotHeldAgainstAWholeDay(t *testing.T) {
+	prior := beta{5, 5}
+	morning := func(d *duel) (product float64) {
+		product = 1
+		for range 40 {
+			product *= d.step(prior, true, 1)
+		}
+		return product
+	}
+	var d duel
+	first := morning(&d)
+	for range 100 {
+		d.step(prior, false, 1)
+	}
+	d.close(1)
+	if second := morning(&d); second > first {
+		t.Errorf("the same morning is worth %.0f on the first day and %.0f on the second", first, second)
+	}
+}
+
 func TestDuelCloses(t *testing.T) {
 	d := duel{Hits: 30, Trials: 100}
 	d.close(1)
