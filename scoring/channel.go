@@ -32,6 +32,10 @@ var channels = [numChannels]channel{
 	chSequence:    sequenceChannel(),
 	chSignature:   signatureChannel(),
 	chConsistency: consistencyChannel(),
+	chDuration:    durationChannel(),
+	chQuota:       quotaChannel(),
+	chLimited:     limitedChannel(),
+	chFresh:       freshChannel(),
 }
 
 // channelsOf are the numbers of the channels that a kind takes part in, in their order.

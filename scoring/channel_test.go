@@ -19,8 +19,13 @@ func TestHabits(t *testing.T) {
 		"unproven": {chUnproven, &unprovenPrior, unprovenAbusers, 1. / 41},
 		"captcha":  {chCaptcha, &captchaPrior, inhumanAbusers, 1. / 11},
 		"sequence": {chSequence, &sequencePrior, sequenceAbusers, 1. / 21},
+		"fresh":    {chFresh, &freshPrior, freshAbusers, 1. / 11},
 	} {
-		for _, kind := range []sundew.Kind{sundew.KindIP, sundew.KindAPIKey} {
+		for kind, prior := range test.prior {
+			if prior == (beta{}) {
+				continue
+			}
+			kind := sundew.Kind(kind)
 			t.Run(name+" "+kind.String(), func(t *testing.T) {
 				day := func(hit bool) float64 {
 					s := state{Kind: uint8(kind)}

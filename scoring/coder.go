@@ -86,6 +86,10 @@ func (s *state) walk(c *coder) {
 	c.u32(&s.ToldMinute)
 	c.u8(&s.Told)
 	c.u64(&s.LastObject)
+	c.u32(&s.Hours)
+	c.f32(&s.QuotaMean)
+	c.f32(&s.QuotaDays)
+	c.f32(&s.QuotaLimit)
 	for i := range s.Sets {
 		c.u64(&s.Sets[i][0])
 		c.u64(&s.Sets[i][1])

@@ -38,6 +38,13 @@ func countsOf(t *trial) (counts uint16) {
 	return counts
 }
 
+// advance brings the windows to the time of an event; one from before the last counts as simultaneous with it.
+func (s *state) advance(second uint32) {
+	before := s.Last
+	s.Last = max(before, second)
+	s.slide(before, s.Last)
+}
+
 // slide opens new buckets for the time from one second to a later one.
 func (s *state) slide(from, to uint32) {
 	if from/60 == to/60 {

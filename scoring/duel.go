@@ -8,7 +8,9 @@ import "math"
 // trials, so that an entity which differs from the population as legitimate ones do is not held to its mean. The
 // alternative is the Krichevsky-Trofimov estimate of the latest trials, or one like it with another start, never below
 // the null, so that an entity that behaves better than expected earns nothing by it. The null in turn is never below the
-// population's mean: who was better yesterday may be as good as anybody today. Where an entity's true probability is
+// population's mean: who was better yesterday may be as good as anybody today. Nor is it below what today's trials make of
+// that mean: a day begins with things that are new and ends with things seen before, so that the past's average over
+// whole days would call every morning an attack. Where an entity's true probability is
 // below the null's, the ratio's mean is below 1, so this costs power and never validity.
 //
 // Both forget by halving. The null's memory is kept short because legitimate failures come in clusters, and a null that
@@ -49,9 +51,10 @@ const (
 
 // null is the probability of a hit at the next trial for a legitimate entity.
 func (d *duel) null(prior beta) float64 {
-	hits := prior.hits + d.PastHits.trials() + float64(d.NullHits)
-	size := prior.hits + prior.misses + d.PastSize.trials() + float64(d.NullTrials)
-	return max(hits/size, prior.mean())
+	hits := prior.hits + float64(d.NullHits)
+	size := prior.hits + prior.misses + float64(d.NullTrials)
+	withPast := (hits + d.PastHits.trials()) / (size + d.PastSize.trials())
+	return max(withPast, hits/size, prior.mean())
 }
 
 // alternative is the same for an entity that goes on as it did lately, from what is believed before it did anything.
@@ -68,16 +71,19 @@ func (d *duel) expected(prior beta) float64 {
 // step takes the next trial and returns its evidence ratio. damp in (0, 1] scales the probability of a hit, for trials
 // that cannot always hit.
 func (d *duel) step(prior beta, hit bool, damp float64) float64 {
-	p := d.null(prior)
-	q := max(p, d.alternative(krichevskyTrofimov))
-	return d.settle(p*damp, q*damp, hit)
+	return d.believingStep(prior, krichevskyTrofimov, hit, damp)
 }
 
 // rareStep is step for what hardly any legitimate entity shows: the alternative does not expect it before it has seen
 // it. Who shows nothing then keeps the evidence of other channels whole.
 func (d *duel) rareStep(prior beta, hit bool, damp float64) float64 {
+	return d.believingStep(prior, seldom, hit, damp)
+}
+
+// believingStep is step with an alternative that starts from the given belief.
+func (d *duel) believingStep(prior, belief beta, hit bool, damp float64) float64 {
 	p := d.null(prior)
-	q := max(p, d.alternative(seldom))
+	q := max(p, d.alternative(belief))
 	return d.settle(p*damp, q*damp, hit)
 }
 

@@ -84,6 +84,27 @@ func TestYesterdaysVirtueIsNotHeldAgainstToday(t *testing.T) {
 	}
 }
 
+// TestAMorningIsNotHeldAgainstAWholeDay has a person who opens 40 new things each morning and comes back to them all day.
+func TestAMorningIsNotHeldAgainstAWholeDay(t *testing.T) {
+	prior := beta{5, 5}
+	morning := func(d *duel) (product float64) {
+		product = 1
+		for range 40 {
+			product *= d.step(prior, true, 1)
+		}
+		return product
+	}
+	var d duel
+	first := morning(&d)
+	for range 100 {
+		d.step(prior, false, 1)
+	}
+	d.close(1)
+	if second := morning(&d); second > first {
+		t.Errorf("the same morning is worth %.0f on the first day and %.0f on the second", first, second)
+	}
+}
+
 func TestDuelCloses(t *testing.T) {
 	d := duel{Hits: 30, Trials: 100}
 	d.close(1)
@@ -114,6 +135,9 @@ func TestDuelNeverOverflows(t *testing.T) {
 func TestEveryPriorIsFair(t *testing.T) {
 	undecided := rival{(*duel).step, (*duel).null}
 	rare := rival{(*duel).rareStep, func(d *duel, prior beta) float64 { return max(d.null(prior), prior.mean()) }}
+	wakes := rival{func(d *duel, prior beta, hit bool, damp float64) float64 {
+		return d.believingStep(prior, restless, hit, damp)
+	}, (*duel).null}
 	pasts := map[string]duel{
 		"no past":              {},
 		"was told lies":        {LatestHits: 30, LatestTrials: 32, NullTrials: 64, PastSize: maxPast * perTrial},
@@ -126,8 +150,10 @@ func TestEveryPriorIsFair(t *testing.T) {
 	}{
 		{"forged", &forgedPrior, rare},
 		{"consistency", &consistencyPrior, rare},
+		{"limited", &limitedPrior, rare},
 		{"signature", &signaturePrior, undecided},
 		{"sequence", &sequencePrior, undecided},
+		{"duration", &durationPrior, wakes},
 	} {
 		for past, d := range pasts {
 			for kind, prior := range test.prior {

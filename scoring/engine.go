@@ -22,6 +22,8 @@ type Config struct {
 	Prior float64 `yaml:"prior"`
 	// Seed keys the hashes. Who does not know it cannot choose identifiers that collide. It is part of the state.
 	Seed uint64 `yaml:"-"`
+	// Quota is what one entity may send in a day.
+	Quota Quota `yaml:"quota"`
 }
 
 // DefaultConfig keeps up to 262,144 entities.
@@ -34,6 +36,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("scoring.entities is %d: want %d to %d", c.Entities, cells, 1<<26)
 	case c.Workers < 0 || c.Workers > 1024:
 		return fmt.Errorf("scoring.workers is %d: want 0 (one per processor) to 1024", c.Workers)
+	case c.Quota.negative():
+		return fmt.Errorf("scoring.quota is %+v: want no number below 0", c.Quota)
 	case !(c.Prior > 0 && c.Prior < .5):
 		return fmt.Errorf("scoring.prior is %v: want more than 0 and less than 0.5", c.Prior)
 	}
@@ -181,7 +185,7 @@ func (e *Engine) deal(events []sundew.Event) {
 	for i := range events {
 		event := &events[i]
 		t := newTrial(event, e.hash)
-		t.climate = &e.population.climate
+		t.climate, t.quota = &e.population.climate, e.config.Quota
 		e.trials = append(e.trials, t)
 		at := e.place(event.Client)
 		for j, entity := range at.entities[:at.n] {
@@ -225,9 +229,7 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, turn turn) {
 	if s == nil {
 		return
 	}
-	before := s.Last
-	s.Last = max(before, t.second)
-	s.slide(before, s.Last)
+	s.advance(t.second)
 	c.close(s, dayOf(s.Last))
 	s.count(t)
 	c.tell(s, t)

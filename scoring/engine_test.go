@@ -446,3 +446,11 @@ func TestReasonsAreTheLoudest(t *testing.T) {
 		}
 	}
 }
+
+// liveTo brings a state of no table to a time, as its cell would.
+func liveTo(s *state, second uint32) {
+	s.advance(second)
+	if day := dayOf(s.Last); day > s.Day {
+		s.close(day)
+	}
+}

@@ -16,8 +16,10 @@ func (s *state) close(day uint16) {
 	for ch := range s.Duels {
 		s.Duels[ch].close(weight)
 	}
+	s.closeQuota(weight)
 	s.closeRate(weight)
 	s.Ledgers, s.All, s.Trials, s.Covered, s.Faces = [numChannels]ledger{}, 0, 0, [numCovered]uint64{}, 0
+	s.Hours = 0
 	s.Day, s.DayPoints, s.DayMost = day, 0, 0
 }
 

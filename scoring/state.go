@@ -21,6 +21,10 @@ const (
 	chSequence
 	chSignature
 	chConsistency
+	chDuration
+	chQuota
+	chLimited
+	chFresh
 	numChannels
 )
 
@@ -82,6 +86,12 @@ type state struct {
 	Told       uint8  // what was voted on in it
 
 	LastObject uint64 // number of the object that was asked for last, 0 before there was one
+
+	Hours uint32 // of the UTC day that were active today, one bit each
+
+	QuotaMean  float32 // mean requests of a day of the trusted past
+	QuotaDays  float32 // days it rests on, at most maxQuotaDays
+	QuotaLimit float32 // requests that are allowed for today, 0 while there is no measure
 
 	Sets [numSets][2]uint64 // members seen this hour and the hour before
 

@@ -23,6 +23,8 @@ type trial struct {
 	object      uint64 // the object's number, 0 where it has none
 	kibibytes   uint32
 	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
+	quota       Quota           // of the configuration
+	aged, fresh bool            // the log knows how old the device is; it is new
 	counts      uint16          // a bit for each count that it adds to
 	tenured     bool            // the device was there the day before
 	climate     *climate
@@ -54,6 +56,7 @@ func newTrial(e *sundew.Event, h hasher) trial {
 	}
 	t.face = faceOf(e, h)
 	t.counts = countsOf(&t)
+	t.aged, t.fresh = e.DeviceAge >= 0, e.DeviceAge >= 0 && e.DeviceAge < freshAge
 	return t
 }
 
