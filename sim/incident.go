@@ -68,7 +68,7 @@ type occurrence struct {
 	ordinal    int // in the configuration
 	seed       uint64
 	begin, end time.Duration // after the start of the traffic
-	platform   platform      // whose release is concerned, where one is
+	platform   platform      // whose release is concerned, where one is; another for the next incident
 }
 
 // occurrences returns the incidents that begin within the duration, in the order in which they are laid on a client.
@@ -99,7 +99,7 @@ func (m mishandling) occur(c *Config, wish Incident, rank, ordinal int) occurren
 		end:         wish.After + min(lasts, c.Duration-wish.After),
 	}
 	if m.oneRelease {
-		o.platform = apps[o.rand(1<<32-1).IntN(len(apps))]
+		o.platform = apps[(derive(c.Seed, forIncident, 0)%uint64(len(apps))+uint64(ordinal))%uint64(len(apps))]
 	}
 	return o
 }
@@ -150,6 +150,8 @@ func personOf(c client) *person {
 		}
 	case *both:
 		return personOf(c.one)
+	case *releasedApp:
+		return personOf(c.client)
 	}
 	return nil
 }

@@ -183,8 +183,16 @@ func TestHardIsTheSameEachTime(t *testing.T) {
 	if first, second := ndjson(t, c), ndjson(t, c); first == "" || first != second {
 		t.Error("two runs of one configuration differ")
 	}
-	if incidents := begin(t, c).Truth().Incidents; len(incidents) != len(sim.Incidents()) {
+	incidents := begin(t, c).Truth().Incidents
+	if len(incidents) != len(sim.Incidents()) {
 		t.Errorf("%d incidents: %+v", len(incidents), incidents)
+	}
+	agents := make(map[string]bool)
+	for _, incident := range incidents {
+		if incident.UserAgent != "" && agents[incident.UserAgent] {
+			t.Errorf("two releases are for %s", incident.UserAgent)
+		}
+		agents[incident.UserAgent] = true
 	}
 }
 
