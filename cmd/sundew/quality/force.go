@@ -2,6 +2,7 @@ package quality
 
 import (
 	"slices"
+	"time"
 
 	"sundew"
 )
@@ -78,6 +79,10 @@ func carries(names, wanted []sundew.Entity) bool {
 type clientDay struct {
 	client sundew.Entity
 	day    int64
+}
+
+func dayOf(e *sundew.Event) clientDay {
+	return clientDay{clientOf(e), e.Time.Unix() / int64(day/time.Second)}
 }
 
 // clientOf returns who sent the request: the device, else the account, else the API key, else the address.
