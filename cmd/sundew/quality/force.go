@@ -2,6 +2,7 @@ package quality
 
 import (
 	"slices"
+	"time"
 
 	"sundew"
 )
@@ -16,7 +17,10 @@ type force struct {
 func newForce() *force { return &force{held: map[sundew.Entity][]sundew.Decision{}} }
 
 // hit is what the decisions in force did to a request: the hardest action, over all and by kind of reason.
-type hit struct{ any, score, points sundew.Action }
+type hit struct {
+	any, score, points sundew.Action
+	rule               string // that the hardest action comes from
+}
 
 // expect takes the decisions of the next batch. Each holds for the events after the one that made it.
 func (f *force) expect(ds []sundew.Decision) {
@@ -46,7 +50,9 @@ func (f *force) on(e *sundew.Event) hit {
 }
 
 func (h *hit) add(d *sundew.Decision) {
-	h.any = max(h.any, d.Action)
+	if d.Action > h.any {
+		h.any, h.rule = d.Action, d.RuleID()
+	}
 	switch d.Basis {
 	case sundew.BasisScore:
 		h.score = max(h.score, d.Action)
@@ -78,6 +84,10 @@ func carries(names, wanted []sundew.Entity) bool {
 type clientDay struct {
 	client sundew.Entity
 	day    int64
+}
+
+func dayOf(e *sundew.Event) clientDay {
+	return clientDay{clientOf(e), e.Time.Unix() / int64(day/time.Second)}
 }
 
 // clientOf returns who sent the request: the device, else the account, else the API key, else the address.

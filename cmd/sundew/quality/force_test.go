@@ -32,7 +32,7 @@ func TestDecisionActsAfterTheEventThatMadeItUntilItExpires(t *testing.T) {
 		want  hit
 	}{
 		{0, hit{}},
-		{time.Second, hit{sundew.ActionBlock, sundew.ActionTarpit, sundew.ActionBlock}},
+		{time.Second, hit{sundew.ActionBlock, sundew.ActionTarpit, sundew.ActionBlock, "scan"}},
 		{time.Minute, hit{}},
 	} {
 		if got := f.on(request(test.after, "")); got != test.want {

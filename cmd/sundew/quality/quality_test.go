@@ -44,7 +44,7 @@ func TestMeasurementCountsEverybodyOnce(t *testing.T) {
 	c.OnProgress = func(d, all int64) { done, total = d, all }
 	report := measure(t, c)
 
-	if total != 2*86_400 || done < total*9/10 {
+	if total != 3*86_400 || done < total*9/10 {
 		t.Errorf("progress ended at %d of %d seconds", done, total)
 	}
 	all := report.Segments[len(report.Segments)-1]
@@ -61,6 +61,11 @@ func TestMeasurementCountsEverybodyOnce(t *testing.T) {
 	}
 	if all.ClientDays != clientDays || all.Requests != requests || clientDays < 50 || all.Tarpitted.Of != clientDays {
 		t.Errorf("all is %+v, its segments have %d client-days and %d requests", all, clientDays, requests)
+	}
+	for _, d := range report.Detectors {
+		if d.Actual.Of != clientDays || d.Detected.Of != 44 {
+			t.Errorf("%s was measured on %d client-days and %d campaigns, want %d and 44", d.Detector, d.Actual.Of, d.Detected.Of, clientDays)
+		}
 	}
 	if len(report.Attacks) != 22 {
 		t.Fatalf("%d rows, want 11 attacks at 2 intensities", len(report.Attacks))
@@ -97,7 +102,7 @@ func TestReportReads(t *testing.T) {
 	if err := report.WriteTables(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"60 requests per client-day", "False positives", "app-carrier", "Collateral", "Detection", "scraping", "Calibration"} {
+	for _, want := range []string{"60 requests per client-day", "False positives", "app-carrier", "Collateral", "Detection", "scraping", "Calibration", "Comparison", "MIDAS-F"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the tables do not say %q", want)
 		}

@@ -13,6 +13,7 @@ type Report struct {
 	Segments    []SegmentRow  `json:"segments"` // as sim lists them, then "all"
 	Attacks     []AttackRow   `json:"attacks"`  // as the catalogue lists them, then by intensity as asked for
 	Calibration []Calibration `json:"calibration"`
+	Detectors   []DetectorRow `json:"detectors"` // the baselines, then sundew's evidence under the same treatment
 }
 
 // Calibration compares the bound on false positives with what happened: the share of legitimate client-days on which the
@@ -45,7 +46,8 @@ func (r *Report) add(run *run) {
 			}
 		}
 	}
-	for _, a := range run.traffic.Truth().Campaigns {
+	r.compare(run.contest)
+	for _, a := range run.truth.Campaigns {
 		r.attack(a.Attack, a.Intensity).add(run.campaigns[a.Name])
 	}
 }
@@ -63,6 +65,7 @@ func (r *Report) finish() {
 	for i := range r.Attacks {
 		r.Attacks[i].close()
 	}
+	r.closeComparison()
 	for i := range r.Calibration {
 		rate := &r.Calibration[i].Actual
 		*rate = rateOf(rate.Hits, all.ClientDays)

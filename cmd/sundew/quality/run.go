@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"sundew"
@@ -78,7 +79,8 @@ func (c Config) Validate() error {
 	return s.Validate()
 }
 
-// Run simulates one seed after another, each with an engine without a past, and adds up what happened. Memory holds one
+// Run simulates one seed after another, each with an engine without a past, and adds up what happened. The thresholds of
+// the detectors that sundew is compared with are fixed on one more seed, which counts for nothing else. Memory holds one
 // seed at a time.
 func Run(ctx context.Context, c Config) (Report, error) {
 	if err := c.Validate(); err != nil {
@@ -89,14 +91,18 @@ func Run(ctx context.Context, c Config) (Report, error) {
 		return Report{}, err
 	}
 	report := newReport(c)
-	for i := range c.Seeds {
-		r, err := newRun(c, uint64(i+1), set)
+	for seed := range uint64(c.Seeds + 1) {
+		r, err := newRun(c, seed, set)
 		if err != nil {
 			return Report{}, err
 		}
-		before := int64(i) * c.seconds()
+		before := int64(seed) * c.seconds()
 		if err := r.drive(ctx, func(done int64) { c.progress(before + done) }); err != nil {
-			return Report{}, fmt.Errorf("seed %d: %w", i+1, err)
+			return Report{}, fmt.Errorf("seed %d: %w", seed, err)
+		}
+		if seed == calibrationSeed {
+			report.calibrate(r.contest)
+			continue
 		}
 		report.add(r)
 	}
@@ -108,7 +114,7 @@ func (c Config) seconds() int64 { return int64(c.Days) * int64(day/time.Second) 
 
 func (c Config) progress(done int64) {
 	if c.OnProgress != nil {
-		c.OnProgress(done, int64(c.Seeds)*c.seconds())
+		c.OnProgress(done, int64(c.Seeds+1)*c.seconds())
 	}
 }
 
@@ -121,6 +127,7 @@ type run struct {
 	force     *force
 	clients   map[clientDay]*clientTally
 	campaigns map[string]*campaignTally
+	contest   *contest
 	truth     sim.Truth
 }
 
@@ -138,6 +145,7 @@ func newRun(c Config, seed uint64, set *rules.Set) (*run, error) {
 		traffic: traffic, start: config.Start, truth: traffic.Truth(),
 		scorer: scorer, policy: rules.NewEngine(set, rules.DefaultConfig()), force: newForce(),
 		clients: map[clientDay]*clientTally{}, campaigns: map[string]*campaignTally{},
+		contest: newContest(),
 	}
 	for _, campaign := range r.truth.Campaigns {
 		r.campaigns[campaign.Name] = newCampaignTally(campaign)
@@ -179,16 +187,17 @@ func scoresOf(scores []sundew.Score, e *sundew.Event) int {
 // count joins one request with its label and with the decisions that were in force when it came.
 func (r *run) count(e *sundew.Event, scores []sundew.Score) {
 	hit := r.force.on(e)
-	nats := 0.0
+	nats := math.Inf(-1)
 	for i := range scores {
 		nats = max(nats, scores[i].Nats)
 	}
 	label := r.traffic.LabelOf(*e)
+	r.contest.count(e, label, nats)
 	if label.Campaign != "" {
 		r.campaigns[label.Campaign].count(e, hit)
 		return
 	}
-	key := clientDay{clientOf(e), e.Time.Unix() / int64(day/time.Second)}
+	key := dayOf(e)
 	tally := r.clients[key]
 	if tally == nil {
 		tally = &clientTally{segment: label.Segment}

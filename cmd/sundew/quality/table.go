@@ -22,7 +22,10 @@ func (r Report) WriteTables(w io.Writer) error {
 	if err := r.writeAttacks(w); err != nil {
 		return err
 	}
-	return r.writeCalibration(w)
+	if err := r.writeCalibration(w); err != nil {
+		return err
+	}
+	return r.writeDetectors(w)
 }
 
 func (r Report) writeSegments(w io.Writer) error {
