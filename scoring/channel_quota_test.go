@@ -95,3 +95,24 @@ func TestTheQuotaLearnsOnlyFromTrust(t *testing.T) {
 		})
 	}
 }
+
+// TestAConfiguredQuotaCounts has a key that is allowed 100 requests a day, and one that is not limited.
+func TestAConfiguredQuotaCounts(t *testing.T) {
+	points := func(quota Quota) float64 {
+		c := DefaultConfig()
+		c.Quota = quota
+		engine, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var events []sundew.Event
+		for i := range 4000 {
+			events = append(events, request(time.Duration(i)*10*time.Second, client, func(e *sundew.Event) { e.APIKey = "k-1" }))
+		}
+		score, _ := last(engine.Score(sundew.Batch{Events: events}), apiKey)
+		return score.Points
+	}
+	if limited, free := points(Quota{APIKey: 100}), points(Quota{Device: 1}); limited < 5*free {
+		t.Errorf("forty times the quota has %v points, no quota %v", limited, free)
+	}
+}

@@ -10,8 +10,8 @@ import "math"
 // the null, so that an entity that behaves better than expected earns nothing by it. The null in turn is never below the
 // population's mean: who was better yesterday may be as good as anybody today. Nor is it below what today's trials make of
 // that mean: a day begins with things that are new and ends with things seen before, so that the past's average over
-// whole days would call every morning an attack. Where an entity's true probability is
-// below the null's, the ratio's mean is below 1, so this costs power and never validity.
+// whole days would call every morning an attack. Where an entity's true probability is below the null's, the ratio's mean
+// is below 1, so this costs power and never validity.
 //
 // Both forget by halving. The null's memory is kept short because legitimate failures come in clusters, and a null that
 // has grown sure of an entity would call a cluster an attack; the alternative's is shorter still, so that it follows a

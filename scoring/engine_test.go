@@ -399,6 +399,7 @@ func TestConfigValidate(t *testing.T) {
 		func(c *Config) { c.Workers = -1 },
 		func(c *Config) { c.Prior = 0 },
 		func(c *Config) { c.Prior = 1 },
+		func(c *Config) { c.Quota.Device = -1 },
 	} {
 		c := DefaultConfig()
 		change(&c)
