@@ -141,10 +141,18 @@ func (e *Event) AppendEntities(dst []Entity) []Entity {
 
 // AppendNetworks appends an address and the networks that it is scored with: the first of AppendEntities.
 func AppendNetworks(dst []Entity, client netip.Addr) []Entity {
-	dst = append(dst, Entity{KindIP, client.String()})
+	var buffer [160]byte // three times the longest text
+	text := client.AppendTo(buffer[:0])
+	ends := [3]int{len(text)}
 	prefixes, n := Prefixes(client)
-	for _, prefix := range prefixes[:n] {
-		dst = append(dst, Entity{KindPrefix, prefix.String()})
+	for i, prefix := range prefixes[:n] {
+		text = prefix.AppendTo(text)
+		ends[i+1] = len(text)
+	}
+	keys := string(text) // the keys share one allocation
+	dst = append(dst, Entity{KindIP, keys[:ends[0]]})
+	for i := range n {
+		dst = append(dst, Entity{KindPrefix, keys[ends[i]:ends[i+1]]})
 	}
 	return dst
 }

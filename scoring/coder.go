@@ -2,8 +2,8 @@ package scoring
 
 import "math"
 
-// coder carries the fields of a state to bytes or back, little-endian, one after the other. A pair of loops over its
-// fields by reflection would take eight times as long.
+// coder carries the fields of a state to bytes or back, little-endian, one after the other. A loop over its
+// fields by reflection takes several times as long.
 type coder struct {
 	raw    []byte // what is still to be written or read
 	writes bool

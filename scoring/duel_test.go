@@ -118,6 +118,28 @@ func TestDuelCloses(t *testing.T) {
 	}
 }
 
+// TestPastIsRoundedInFavourOfTheEntity closes days of every size with every trust.
+func TestPastIsRoundedInFavourOfTheEntity(t *testing.T) {
+	for trials := range uint16(60) {
+		for hits := range trials + 1 {
+			for _, weight := range []float64{.01, .33, .5, .99, 1} {
+				d := duel{Hits: hits, Trials: trials}
+				d.close(weight)
+				exactHits, exactSize := weight*float64(hits), weight*float64(trials)
+				if exactSize > maxPast {
+					exactHits, exactSize = exactHits*maxPast/exactSize, maxPast
+				}
+				if d.PastHits > d.PastSize || d.PastSize.trials() > exactSize+1e-9 || d.PastSize.trials() < exactSize-1./perTrial {
+					t.Fatalf("%d of %d with weight %v became %+v", hits, trials, weight, d)
+				}
+				if d.PastHits < d.PastSize && d.PastHits.trials() < exactHits-1e-9 {
+					t.Fatalf("%d of %d hits with weight %v became %v", hits, trials, weight, d.PastHits.trials())
+				}
+			}
+		}
+	}
+}
+
 func TestDuelNeverOverflows(t *testing.T) {
 	d := duel{}
 	for i := range 200_000 {

@@ -73,3 +73,17 @@ func TestLedgerStaysFinite(t *testing.T) {
 		t.Errorf("ledger is %v", m)
 	}
 }
+
+func TestLedgerRoundsTowardsZero(t *testing.T) {
+	rng := rand.New(rand.NewPCG(23, 24))
+	for range 100_000 {
+		x := min(math.Exp(rng.NormFloat64()*20), ceiling)
+		got := towardsZero(x)
+		if float64(got) > x || float64(math.Nextafter32(got, math.MaxFloat32)) <= x {
+			t.Fatalf("%v became %v", x, got)
+		}
+	}
+	if got := towardsZero(0); got != 0 {
+		t.Errorf("0 became %v", got)
+	}
+}
