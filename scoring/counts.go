@@ -25,6 +25,7 @@ func (s *state) count(t *trial) {
 	for i, bit := range t.bits {
 		s.Sets[i][0] |= bit
 	}
+	s.meet(t)
 }
 
 // slideTo opens new buckets for the time. The bucket numbers of minute and hour follow from that of the ten minutes and
@@ -68,6 +69,7 @@ func (s *state) features(f *sundew.Features) {
 	}
 	f[sundew.BytesOut10m] = 1024 * blend(s.BytesOut, ofTen)
 	f[sundew.AgeSeconds] = float64(s.Last - s.First)
+	f[sundew.TenuredDevices24h] = s.tenured()
 }
 
 var countFeatures = [numCounts]sundew.Feature{

@@ -43,6 +43,10 @@ func (c Config) Validate() error {
 // depend on the number of workers, and part of the layout of snapshots.
 const cells = 64
 
+// crowdCells are the last cells. They hold the fingerprints alone and are played after the others, so that a fingerprint
+// can see what became of the address of each request.
+const crowdCells = 8
+
 // Engine scores batches. One goroutine may use it at a time.
 type Engine struct {
 	config Config
@@ -101,22 +105,27 @@ type cell struct {
 }
 
 // Score folds the batch into the state and returns the scores, ordered by event and then as Event.AppendEntities orders
-// them. Fingerprints and autonomous systems are not scored; an entity that the table does not admit gets 0 points.
+// them. Autonomous systems are not scored; an entity that the table does not admit gets 0 points.
 func (e *Engine) Score(b sundew.Batch) []sundew.Score {
 	e.deal(b.Events)
+	e.playAll(e.cells[:cells-crowdCells])
+	e.playAll(e.cells[cells-crowdCells:])
+	scores := e.scores
+	e.scores = nil
+	return scores
+}
+
+func (e *Engine) playAll(part []cell) {
 	var workers sync.WaitGroup
-	n := min(e.config.Workers, cells)
+	n := min(e.config.Workers, len(part))
 	for w := range n {
 		workers.Go(func() {
-			for i := w; i < cells; i += n {
-				e.play(&e.cells[i])
+			for i := w; i < len(part); i += n {
+				e.play(&part[i])
 			}
 		})
 	}
 	workers.Wait()
-	scores := e.scores
-	e.scores = nil
-	return scores
 }
 
 // deal gives every entity of every event its turn in its cell. An address and its networks share a cell, so that a
@@ -135,7 +144,7 @@ func (e *Engine) deal(events []sundew.Event) {
 			}
 			hash, in := e.hash.key(entity.Kind, entity.Key), home
 			if entity.Kind != sundew.KindIP && entity.Kind != sundew.KindPrefix {
-				in = int(hash >> 58)
+				in = cellOf(entity.Kind, hash)
 			}
 			e.cells[in].turns = append(e.cells[in].turns, turn{i, len(e.scores), hash})
 			e.scores = append(e.scores, sundew.Score{Time: event.Time, Entity: entity, Event: event})
@@ -146,12 +155,19 @@ func (e *Engine) deal(events []sundew.Event) {
 // home is the cell of an address and of its networks.
 func (e *Engine) home(client netip.Addr) int {
 	prefixes, n := sundew.Prefixes(client)
-	return int(e.hash.prefix(sundew.KindPrefix, prefixes[n-1]) >> 58)
+	return cellOf(sundew.KindPrefix, e.hash.prefix(sundew.KindPrefix, prefixes[n-1]))
 }
 
-func scored(kind sundew.Kind) bool {
-	return kind != sundew.KindFingerprint && kind != sundew.KindASN
+// cellOf spreads entities evenly over the cells of their kind by the upper half of their hash.
+func cellOf(kind sundew.Kind, hash uint64) int {
+	if kind == sundew.KindFingerprint {
+		return cells - crowdCells + int(hash>>32*crowdCells>>32)
+	}
+	return int(hash >> 32 * (cells - crowdCells) >> 32)
 }
+
+// scored leaves out autonomous systems: a network operator's crowd is too wide to act on.
+func scored(kind sundew.Kind) bool { return kind != sundew.KindASN }
 
 func (e *Engine) play(c *cell) {
 	for _, turn := range c.turns {
@@ -169,7 +185,7 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
 	}
 	s.advance(t.second)
 	s.count(t)
-	if kind != sundew.KindPrefix || c.client < convicted {
+	if !answered(kind, c, t) {
 		s.judge(t)
 	}
 	odds := s.evidence() * e.config.Prior / (1 - e.config.Prior)
@@ -178,6 +194,7 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
 	s.DayPoints = max(s.DayPoints, s.Points)
 	if kind == sundew.KindIP {
 		c.client = s.Points
+		t.answered = s.Points >= convicted
 	}
 	s.features(&score.Features)
 	if score.Points >= explainFrom {
@@ -185,8 +202,21 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
 	}
 }
 
+// answered says that somebody narrower answers for the event already, so that it says nothing about the group.
+func answered(kind sundew.Kind, c *cell, t *trial) bool {
+	switch kind {
+	case sundew.KindPrefix:
+		return c.client >= convicted
+	case sundew.KindFingerprint:
+		return t.answered || t.tenured != 0
+	default:
+		return false
+	}
+}
+
 const (
-	// convicted is where an address answers for itself: from here on its requests no longer speak against its network.
+	// convicted is where an address answers for itself: from here on its requests no longer speak against its network nor
+	// against its fingerprint.
 	convicted = 50
 	// explainFrom is the score from which the evidence is put into words.
 	explainFrom = 10

@@ -26,6 +26,7 @@ func (s *state) advance(second int64) {
 		s.Duels[ch].close(weight)
 	}
 	s.closeRate(weight)
+	s.closeTenure(day - s.Day)
 	s.Ledgers, s.All, s.Trials, s.Covered, s.Faces = [numChannels]ledger{}, 0, 0, [numCovered]uint64{}, 0
 	s.Day, s.DayPoints = day, 0
 }

@@ -7,7 +7,7 @@ import (
 
 // The state is written little-endian: version, seed, entity limit, number of cells; then for each cell the eviction
 // hand, the gate, and the entities in the order of their slots, which is part of the state because eviction follows it.
-const stateVersion = 2
+const stateVersion = 3
 
 var (
 	order     = binary.LittleEndian

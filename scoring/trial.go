@@ -23,6 +23,9 @@ type trial struct {
 	kibibytes   uint32
 	bits        [numSets]uint64 // each with the one bit of the set's member, or 0 where the event names none
 	face        uint64          // the one bit of what the client shows of itself, or 0 where it shows nothing
+	tenured     uint64          // the device's bit where the log says that the device is tenured
+	aged        bool            // the log says how old the device is
+	answered    bool            // the address answers for itself; only its cell writes it, before fingerprints read it
 }
 
 func newTrial(e *sundew.Event, h hasher) trial {
@@ -48,6 +51,10 @@ func newTrial(e *sundew.Event, h hasher) trial {
 		setUsernames:  h.bit(e.AuthUsername),
 	}
 	t.face = faceOf(e, h)
+	t.aged = e.DeviceAge >= 0
+	if e.DeviceAge >= tenure {
+		t.tenured = t.bits[setDevices]
+	}
 	return t
 }
 
