@@ -124,6 +124,7 @@ func TestEveryPriorIsFair(t *testing.T) {
 		prior *priorOf
 		rival rival
 	}{
+		{"auth", &authPrior, undecided},
 		{"forged", &forgedPrior, rare},
 		{"consistency", &consistencyPrior, rare},
 		{"signature", &signaturePrior, undecided},

@@ -194,7 +194,7 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
 	s.DayPoints = max(s.DayPoints, s.Points)
 	if kind == sundew.KindIP {
 		c.client = s.Points
-		t.answered = s.Points >= convicted
+		t.answered = s.Points >= convicted || s.spoken(t)
 	}
 	s.features(&score.Features)
 	if score.Points >= explainFrom {
@@ -202,7 +202,8 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
 	}
 }
 
-// answered says that somebody narrower answers for the event already, so that it says nothing about the group.
+// answered says that somebody narrower answers for the event already, or has spoken, so that it says nothing about the
+// group. A tenured device answers for itself: it speaks against no fingerprint.
 func answered(kind sundew.Kind, c *cell, t *trial) bool {
 	switch kind {
 	case sundew.KindPrefix:
@@ -214,7 +215,18 @@ func answered(kind sundew.Kind, c *cell, t *trial) bool {
 	}
 }
 
+// spoken says that an address has had its say about its fingerprint today. However loud, it gives it no more than its
+// first trials, so that a few addresses cannot convict software that many people use.
+func (s *state) spoken(t *trial) bool {
+	if t.authAttempt {
+		return s.Duels[chAuth].Trials > voice
+	}
+	return s.Duels[chForged].Trials > voice
+}
+
 const (
+	// voice is how many trials of a day an address gives its fingerprint.
+	voice = 2
 	// convicted is where an address answers for itself: from here on its requests no longer speak against its network nor
 	// against its fingerprint.
 	convicted = 50
