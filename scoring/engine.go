@@ -52,6 +52,7 @@ type Engine struct {
 	config Config
 	hash   hasher
 	cells  [cells]cell
+	outage outage
 
 	trials []trial // of the batch in hand
 	scores []sundew.Score
@@ -76,6 +77,7 @@ func New(c Config) (*Engine, error) {
 }
 
 func (e *Engine) reset() {
+	e.outage = outage{}
 	for i := range e.cells {
 		e.cells[i] = cell{table: newTable(e.config.Entities / cells)}
 	}
@@ -146,6 +148,9 @@ func (e *Engine) deal(events []sundew.Event) {
 			if entity.Kind != sundew.KindIP && entity.Kind != sundew.KindPrefix {
 				in = cellOf(entity.Kind, hash)
 			}
+			if entity.Kind == sundew.KindFingerprint && e.trials[i].authAttempt {
+				e.trials[i].outage = e.outage.add(hash, e.trials[i].second, e.trials[i].authFailure)
+			}
 			e.cells[in].turns = append(e.cells[in].turns, turn{i, len(e.scores), hash})
 			e.scores = append(e.scores, sundew.Score{Time: event.Time, Entity: entity, Event: event})
 		}
@@ -203,13 +208,14 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
 }
 
 // answered says that somebody narrower answers for the event already, or has spoken, so that it says nothing about the
-// group. A tenured device answers for itself: it speaks against no fingerprint.
+// group. A tenured device answers for itself: it speaks against no fingerprint. Nor
+// does anybody in an outage.
 func answered(kind sundew.Kind, c *cell, t *trial) bool {
 	switch kind {
 	case sundew.KindPrefix:
 		return c.client >= convicted
 	case sundew.KindFingerprint:
-		return t.answered || t.tenured != 0
+		return t.answered || t.tenured != 0 || t.outage
 	default:
 		return false
 	}

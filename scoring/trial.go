@@ -25,6 +25,7 @@ type trial struct {
 	face        uint64          // the one bit of what the client shows of itself, or 0 where it shows nothing
 	tenured     uint64          // the device's bit where the log says that the device is tenured
 	aged        bool            // the log says how old the device is
+	outage      bool            // other fingerprints cannot log in either
 	answered    bool            // the address answers for itself or has spoken; only its cell writes it, before fingerprints read it
 }
 
