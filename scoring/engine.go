@@ -208,12 +208,12 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, hash uint64) {
 }
 
 // answered says that somebody narrower answers for the event already, or has spoken, so that it says nothing about the
-// group. A tenured device answers for itself: it speaks against no fingerprint. Nor
-// does anybody in an outage.
+// group. A tenured device answers for itself: it speaks against no fingerprint.
+// In an outage nobody speaks against a group.
 func answered(kind sundew.Kind, c *cell, t *trial) bool {
 	switch kind {
 	case sundew.KindPrefix:
-		return c.client >= convicted
+		return c.client >= convicted || t.outage
 	case sundew.KindFingerprint:
 		return t.answered || t.tenured != 0 || t.outage
 	default:

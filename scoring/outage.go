@@ -3,9 +3,9 @@ package scoring
 import "math/bits"
 
 // outage watches for failures that are not the clients' fault: when the latest logins of most other fingerprints failed
-// too, it is the service that fails. Then a failed login says nothing about a fingerprint. Each fingerprint has one vote,
-// so that an attack from one tool, however large, is no outage. Who shows many fingerprints can feign one, and hides from
-// their duels no better than by showing many fingerprints in the first place.
+// too, it is the service that fails. Then a failed login says nothing about a fingerprint or a network. Each fingerprint
+// has one vote, so that an attack from one tool, however large, is no outage. Who shows many fingerprints can feign one:
+// that hides groups, which many fingerprints and networks do anyway, and no address, device or account.
 //
 // It is updated in the order of the log, before the cells are played. Fingerprints stand by their latest login, the
 // latest first.

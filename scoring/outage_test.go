@@ -41,8 +41,13 @@ func TestFingerprintsInAnOutage(t *testing.T) {
 				e.JA4 = test.ja4(i)
 				events = append(events, e)
 			}
+			scores := newEngine(t, 1).Score(sundew.Batch{Events: events})
+			network := sundew.Entity{Kind: sundew.KindPrefix, Key: "203.0.5.0/24"}
+			if _, most := last(scores, network); most > 10 && test.atMost <= 10 {
+				t.Errorf("%s reached %.1f points, want at most 10", network, most)
+			}
 			entity := sundew.Entity{Kind: sundew.KindFingerprint, Key: test.of}
-			if s, most := last(newEngine(t, 1).Score(sundew.Batch{Events: events}), entity); most < test.atLeast || most > test.atMost {
+			if s, most := last(scores, entity); most < test.atLeast || most > test.atMost {
 				t.Errorf("%s reached %.1f points, want %v to %v; reasons %v", entity, most, test.atLeast, test.atMost, s.Evidence)
 			}
 		})
