@@ -28,6 +28,7 @@ const (
 	DistinctUsernames1h
 	BytesOut10m
 	AgeSeconds
+	TenuredDevices24h
 	NumFeatures = iota
 )
 
@@ -65,4 +66,5 @@ var Catalogue = [NumFeatures]FeatureInfo{
 	DistinctUsernames1h:  {"distinct_usernames_1h", time.Hour, "user names", "different user names tried"},
 	BytesOut10m:          {"bytes_out_10m", 10 * time.Minute, "bytes", "response bytes sent"},
 	AgeSeconds:           {"age_seconds", 0, "seconds", "time since the entity was first seen"},
+	TenuredDevices24h:    {"tenured_devices_24h", 24 * time.Hour, "devices", "different devices at least a day old, today or yesterday by UTC, whichever is more; fresh ones do not count"},
 }

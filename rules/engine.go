@@ -30,7 +30,7 @@ type Stats struct {
 	Matches     uint64 // rules that matched, exemptions taken off
 	Exempted    uint64 // rules that matched but for an exemption
 	Errors      uint64 // conditions that could not be evaluated, such as a division by zero; counted as no match
-	Capped      uint64 // decisions made milder by a list
+	Capped      uint64 // decisions made milder by a list, or because the entity is shared
 	Forgotten   uint64 // entities dropped because the table was full
 	Entities    int    // entities that have points or a decision
 }
@@ -144,7 +144,7 @@ func (e *Engine) matches(r *rule) bool {
 func (e *Engine) act(p *policy, s *sundew.Score, rec *record) {
 	c := e.earned(p, s, rec, sundew.ActionBlock)
 	if c.action() > sundew.ActionObserve {
-		if ceiling := p.cap(e.set, s.Entity, s.Event, s.Time); ceiling < c.action() {
+		if ceiling := p.cap(e.set, s); ceiling < c.action() {
 			e.stats.Capped++
 			c = e.earned(p, s, rec, ceiling)
 		}
@@ -177,9 +177,9 @@ func (e *Engine) earned(p *policy, s *sundew.Score, rec *record, ceiling sundew.
 
 // actInShadow writes down what would follow if a shadow rule that has just matched were active.
 func (e *Engine) actInShadow(p *policy, s *sundew.Score, rec *record, r *rule) {
-	c := p.byPoints(s, rec, r, p.cap(e.set, s.Entity, s.Event, s.Time))
+	c := p.byPoints(s, rec, r, p.cap(e.set, s))
 	if len(r.ladder) > 0 {
-		c = p.byRule(s, rec, rec.contribution(r), p.cap(e.set, s.Entity, s.Event, s.Time))
+		c = p.byRule(s, rec, rec.contribution(r), p.cap(e.set, s))
 	}
 	if c.rung == nil {
 		return

@@ -345,6 +345,20 @@ func TestNeverAbove(t *testing.T) {
 	}
 }
 
+func TestSharedEntitiesAreCapped(t *testing.T) {
+	set := setOf(t, map[string]string{"p.yaml": policyText + "shared: { devices: 3, max: tarpit }\n"})
+	for devices, want := range map[float64]sundew.Action{
+		0: sundew.ActionBlock, 2: sundew.ActionBlock, 3: sundew.ActionTarpit, 30: sundew.ActionTarpit,
+	} {
+		s := scored(0, 95)
+		s.Features[sundew.TenuredDevices24h] = devices
+		ds := NewEngine(set, DefaultConfig()).Decide([]sundew.Score{s})
+		if len(ds) != 1 || ds[0].Action != want {
+			t.Errorf("%v tenured devices: got %v, want %s", devices, decisions(ds), want)
+		}
+	}
+}
+
 // TestDecisionExplainsItself reads the whole record of one decision.
 func TestDecisionExplainsItself(t *testing.T) {
 	set := setOf(t, map[string]string{

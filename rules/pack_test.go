@@ -29,11 +29,34 @@ func TestPackBringsNoLists(t *testing.T) {
 	if lists, allowed := set.Lists(), set.AllowList(start); len(lists)+len(allowed) != 0 {
 		t.Errorf("lists %v, allowed %v", lists, allowed)
 	}
-	if len(set.Policies()) != 5 {
+	if len(set.Policies()) != 6 {
 		t.Errorf("%d policies", len(set.Policies()))
 	}
 	if _, err := fs.Stat(Starter(), "ip-default.yaml"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPackSparesSharedEntities gives each kind of entity all the evidence there can be.
+func TestPackSparesSharedEntities(t *testing.T) {
+	for _, test := range []struct {
+		entity        sundew.Entity
+		alone, shared sundew.Action
+	}{
+		{sundew.Entity{Kind: sundew.KindIP, Key: "192.0.2.1"}, sundew.ActionBlock, sundew.ActionTarpit},
+		{sundew.Entity{Kind: sundew.KindPrefix, Key: "192.0.2.0/24"}, sundew.ActionTarpit, sundew.ActionTarpit},
+		{sundew.Entity{Kind: sundew.KindFingerprint, Key: "t13d"}, sundew.ActionChallenge, sundew.ActionObserve},
+		{sundew.Entity{Kind: sundew.KindDevice, Key: "d"}, sundew.ActionBlock, sundew.ActionBlock},
+	} {
+		for devices, want := range map[float64]sundew.Action{0: test.alone, 3: test.shared} {
+			s := scored(0, 100)
+			s.Entity, s.Nats = test.entity, 100
+			s.Features[sundew.Requests1h], s.Features[sundew.TenuredDevices24h] = 1000, devices
+			ds := NewEngine(starter(t), DefaultConfig()).Decide([]sundew.Score{s})
+			if len(ds) != 1 || ds[0].Action != want {
+				t.Errorf("%s with %v tenured devices: got %v, want %s", test.entity, devices, decisions(ds), want)
+			}
+		}
 	}
 }
 

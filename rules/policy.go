@@ -3,7 +3,6 @@ package rules
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -21,7 +20,18 @@ type policy struct {
 	minEvents int // requests in the last hour before a rung above tarpit
 	minRules  int // different rules behind a block that rests on points
 
-	caps []listCap
+	caps   []listCap
+	shared sharedCap
+}
+
+// A sharedCap is the hardest action on an entity that many people share.
+type sharedCap struct {
+	devices float64 // tenured devices behind it, from which it is shared; 0 for no cap
+	max     sundew.Action
+}
+
+func (c sharedCap) holds(s *sundew.Score) bool {
+	return c.devices > 0 && s.Features[sundew.TenuredDevices24h] >= c.devices
 }
 
 // A listCap is the hardest action on those whom a list names.
@@ -48,6 +58,12 @@ func (f *file) readPolicy(n *yaml.Node, lists []string) *policy {
 			)
 		}),
 		optional("never_above", func(n *yaml.Node) { f.readCaps(n, p, lists) }),
+		optional("shared", func(n *yaml.Node) {
+			f.object(n, "shared",
+				required("devices", f.number(&p.shared.devices, 1, 200)),
+				required("max", f.action(&p.shared.max)),
+			)
+		}),
 	)...)
 	p.Kind = p.kind.String()
 	for _, r := range p.ladder {
@@ -71,9 +87,14 @@ func (f *file) readCaps(n *yaml.Node, p *policy, lists []string) {
 	})
 }
 
-// cap returns the hardest action that the lists leave for an entity at a time, given the request at hand.
-func (p *policy) cap(set *Set, e sundew.Entity, event *sundew.Event, now time.Time) sundew.Action {
+// cap returns the hardest action that the lists, and the people who share the entity, leave for it after the request at
+// hand.
+func (p *policy) cap(set *Set, s *sundew.Score) sundew.Action {
+	e, event, now := s.Entity, s.Event, s.Time
 	hardest := sundew.ActionBlock
+	if p.shared.holds(s) {
+		hardest = p.shared.max
+	}
 	for _, c := range p.caps {
 		if c.max < hardest && set.lists[c.list].names(e, event, now) {
 			hardest = c.max

@@ -43,12 +43,14 @@ var forgedPrior = priorOf{
 	sundew.KindDevice:  {.1, 19.9},
 	sundew.KindAccount: {.1, 19.9},
 	sundew.KindAPIKey:  {1, 19},
+
+	sundew.KindFingerprint: {1, 19},
 }
 
 func forgedChannel() channel {
 	return channel{
 		name:  "identity_forged",
-		kinds: kinds(sundew.KindIP, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey),
+		kinds: kinds(sundew.KindIP, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey, sundew.KindFingerprint),
 		step: func(s *state, t *trial) (float64, float64, bool) {
 			if !t.proofs.checked {
 				return 1, 0, false

@@ -7,20 +7,24 @@ import (
 	"sundew"
 )
 
-// authPrior expects one attempt in ten to fail: people mistype.
+// authPrior expects one attempt in ten to fail: people mistype. Many people stand behind a fingerprint, so its prior
+// weighs more. As only attempts to log in are trials, its duel is that of the fingerprint at the login routes: what else
+// an app asks for does not dilute it.
 var authPrior = priorOf{
 	sundew.KindIP:      {.8, 7.2},
 	sundew.KindPrefix:  {.8, 7.2},
 	sundew.KindDevice:  {.8, 7.2},
 	sundew.KindAccount: {.8, 7.2},
 	sundew.KindAPIKey:  {.4, 7.6},
+
+	sundew.KindFingerprint: {2, 18},
 }
 
 // authChannel sees authentication attempts fail.
 func authChannel() channel {
 	return channel{
 		name:  "outcome_auth",
-		kinds: kinds(sundew.KindIP, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey),
+		kinds: kinds(sundew.KindIP, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey, sundew.KindFingerprint),
 		step: func(s *state, t *trial) (float64, float64, bool) {
 			return outcomeStep(s, t, chAuth, ofAuth, &authPrior)
 		},

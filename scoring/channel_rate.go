@@ -99,13 +99,14 @@ func (s *state) closeMinute() {
 }
 
 // rateExpected is the null's mean number of further requests in an active minute: the population's, raised by what the
-// entity did in its trusted past and in today's closed minutes, and by the number of devices behind it; never lowered.
+// entity did in its trusted past and in today's closed minutes, and by the number of tenured devices behind it; never
+// lowered.
 func (s *state) rateExpected() float64 {
 	closed := max(float64(s.Windows)-1, 0)
 	own := float64(s.PastMean)*float64(s.PastWindows) + max(float64(s.TodayCount)-closed, 0)
 	population := rateMean[s.Kind]
 	mean := (meanShrinkage*population + own) / (meanShrinkage + float64(s.PastWindows) + closed)
-	return max(mean, population) * max(1, distinct(s.Covered[setDevices]))
+	return max(mean, population) * max(1, s.tenured())
 }
 
 // evenly is where the weights of the alternative's laws begin each day.

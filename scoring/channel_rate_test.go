@@ -44,7 +44,9 @@ func TestRateExpectationIsNeverBelowThePopulation(t *testing.T) {
 		"idle for a long day": {state{Windows: 300, TodayCount: 300}, population},
 		"busy past":           {state{PastMean: 88, PastWindows: 40}, (meanShrinkage*population + 88.0*40) / (meanShrinkage + 40)},
 		"busy today":          {state{Windows: 11, TodayCount: 10 + 10*100}, (meanShrinkage*population + 1000.0) / (meanShrinkage + 10)},
-		"two devices":         {state{Covered: [numCovered]uint64{setDevices: 3}}, 2 * population},
+		"two tenured devices": {state{Tenured: [2]uint64{3, 0}}, 2 * population},
+		"two of yesterday":    {state{Tenured: [2]uint64{1, 3}}, 2 * population},
+		"many fresh devices":  {state{Covered: [numCovered]uint64{setDevices: 1<<60 - 1}, Devices: [2]uint64{1<<60 - 1, 0}}, population},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.s.Kind = uint8(sundew.KindIP)

@@ -6,8 +6,9 @@ import "sundew"
 // down, requests of everybody fail: a failure then says little about the client that met it. So the probability that
 // the outcome channels expect is lifted by how much more entities fail than usual.
 //
-// Only entities that were known the day before have a vote, one a minute, so that a crowd of fresh addresses cannot call
-// its own failures the weather. The climate is a minute old when it is used: it is replaced between minutes of the log.
+// Only entities that were known the day before have a vote, one in a quarter of an hour, so that neither a crowd of fresh
+// addresses nor a single loud device can call its own failures the weather. The climate is a minute old when it is used:
+// it is replaced between minutes of the log.
 type climate [sundew.NumKinds][numWeathered]air
 
 // The channels that the climate bears on.
@@ -34,7 +35,8 @@ func (v *votes) add(more votes) {
 }
 
 const (
-	lateMemory  = .9          // of the votes are left a minute later
+	voteEvery   = 15          // minutes
+	lateMemory  = .935        // of the votes are left a minute later, which is a third after voteEvery
 	usualMemory = 1 - 1./4320 // three days
 	fewHits     = 10          // late hits below which nothing is lifted
 	leastLift   = 2           // how far above the usual is no chance
@@ -58,7 +60,7 @@ var calm = func() (c climate) {
 func (a *air) breathe(v votes) {
 	a.LateHits = float32(a.LateHits*lateMemory) + float32(v.Hits)
 	a.LateVotes = float32(a.LateVotes*lateMemory) + float32(v.All)
-	a.Share = a.LateHits / max(a.LateVotes, 1)
+	a.Share = min(a.LateHits/max(a.LateVotes, 1), 1)
 	usual := (a.UsualHits + usualDoubt/20) / (a.UsualVotes + usualDoubt)
 	a.Lift = 1
 	if lift := a.Share / usual; a.LateHits >= fewHits && lift >= leastLift {
@@ -87,13 +89,14 @@ func (e *Engine) pass() {
 	}
 }
 
-// tell lets the entity vote on the event's outcome: once a minute that there was one, and once that it was a failure.
+// tell lets the entity vote on the event's outcome: once in its turn that there was one, and once that
+// it was a failure.
 func (c *cell) tell(s *state, t *trial) {
 	what, hit, asked := t.outcome()
-	if !asked || (dayOf(s.First) >= s.Day && !t.tenured) {
+	if !asked || (dayOf(s.First) >= s.Day && t.tenured == 0) {
 		return
 	}
-	if minute := minuteOf(t.second); minute != s.ToldMinute {
+	if minute := minuteOf(s.Last); minute >= s.ToldMinute+voteEvery {
 		s.ToldMinute, s.Told = minute, 0
 	}
 	wasAsked, wasHit := uint8(1)<<(2*what), uint8(2)<<(2*what)

@@ -85,6 +85,12 @@ func (s *state) walk(c *coder) {
 	c.u64(&s.Faces)
 	c.u32(&s.ToldMinute)
 	c.u8(&s.Told)
+	for i := range 2 {
+		c.u64(&s.Devices[i])
+	}
+	for i := range 2 {
+		c.u64(&s.Tenured[i])
+	}
 	c.u64(&s.LastObject)
 	c.u32(&s.Hours)
 	c.f32(&s.QuotaMean)

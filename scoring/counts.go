@@ -17,6 +17,7 @@ func (s *state) count(t *trial) {
 	for i, bit := range t.bits {
 		s.Sets[i][0] |= bit
 	}
+	s.meet(t)
 }
 
 // countsOf has a bit for each count that the event adds to.
@@ -82,6 +83,7 @@ func (s *state) features(f *sundew.Features) {
 	}
 	f[sundew.BytesOut10m] = 1024 * blend(s.BytesOut, ofTen)
 	f[sundew.AgeSeconds] = float64(s.Last - s.First)
+	f[sundew.TenuredDevices24h] = s.tenured()
 }
 
 var countFeatures = [numCounts]sundew.Feature{

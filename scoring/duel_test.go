@@ -170,6 +170,7 @@ func TestEveryPriorIsFair(t *testing.T) {
 		prior *priorOf
 		rival rival
 	}{
+		{"auth", &authPrior, undecided},
 		{"forged", &forgedPrior, rare},
 		{"consistency", &consistencyPrior, rare},
 		{"limited", &limitedPrior, rare},

@@ -48,11 +48,16 @@ func (c Config) Validate() error {
 // depend on the number of workers, and part of the layout of snapshots.
 const cells = 64
 
+// crowdCells are the last cells. They hold the fingerprints alone and are played after the others, so that a fingerprint
+// can see what became of the address of each request.
+const crowdCells = 8
+
 // Engine scores batches. One goroutine may use it at a time.
 type Engine struct {
 	config Config
 	hash   hasher
 	cells  [cells]cell
+	outage outage
 
 	population population
 
@@ -81,6 +86,7 @@ func New(c Config) (*Engine, error) {
 }
 
 func (e *Engine) reset() {
+	e.outage = outage{}
 	for i := range e.cells {
 		e.cells[i] = cell{table: newTable(e.config.Entities / cells)}
 	}
@@ -120,8 +126,8 @@ type cell struct {
 const together = 32
 
 // Score folds the batch into the state and returns the scores, ordered by event and then as Event.AppendEntities orders
-// them. Fingerprints and autonomous systems are not scored; an entity that the table does not admit gets 0 points. The
-// slice holds until the next call.
+// them. Autonomous systems are not scored; an entity that the table does not admit gets 0 points. The slice holds until
+// the next call.
 func (e *Engine) Score(b sundew.Batch) []sundew.Score {
 	before, first := e.scores, 0
 	e.scores = e.scores[:0]
@@ -154,24 +160,25 @@ const stretch = 512
 func (e *Engine) score(events []sundew.Event) {
 	for some := range slices.Chunk(events, stretch) {
 		e.deal(some)
-		e.eachCell(e.play)
+		e.eachCell(e.cells[:cells-crowdCells], e.play)
+		e.eachCell(e.cells[cells-crowdCells:], e.play)
 	}
 }
 
-// eachCell lets the workers go through the cells, each of which one of them has to itself.
-func (e *Engine) eachCell(do func(*cell)) {
-	n := min(e.config.Workers, cells)
+// eachCell lets the workers go through some of the cells, each of which one of them has to itself.
+func (e *Engine) eachCell(part []cell, do func(*cell)) {
+	n := min(e.config.Workers, len(part))
 	if n == 1 {
-		for i := range e.cells {
-			do(&e.cells[i])
+		for i := range part {
+			do(&part[i])
 		}
 		return
 	}
 	var workers sync.WaitGroup
 	for w := range n {
 		workers.Go(func() {
-			for i := w; i < cells; i += n {
-				do(&e.cells[i])
+			for i := w; i < len(part); i += n {
+				do(&part[i])
 			}
 		})
 	}
@@ -195,7 +202,10 @@ func (e *Engine) deal(events []sundew.Event) {
 		for _, entity := range e.ids {
 			if scored(entity.Kind) {
 				hash := e.hash.key(entity.Kind, entity.Key)
-				e.seat(i, event, entity, hash, int(hash>>58))
+				if t := &e.trials[i]; entity.Kind == sundew.KindFingerprint && t.authAttempt {
+					t.outage = e.outage.add(hash, t.second, t.authFailure)
+				}
+				e.seat(i, event, entity, hash, cellOf(entity.Kind, hash))
 			}
 		}
 	}
@@ -206,9 +216,16 @@ func (e *Engine) seat(i int, event *sundew.Event, entity sundew.Entity, hash uin
 	e.scores = append(e.scores, sundew.Score{Time: event.Time, Entity: entity, Event: event})
 }
 
-func scored(kind sundew.Kind) bool {
-	return kind != sundew.KindFingerprint && kind != sundew.KindASN
+// cellOf spreads entities evenly over the cells of their kind by the upper half of their hash.
+func cellOf(kind sundew.Kind, hash uint64) int {
+	if kind == sundew.KindFingerprint {
+		return cells - crowdCells + int(hash>>32*crowdCells>>32)
+	}
+	return int(hash >> 32 * (cells - crowdCells) >> 32)
 }
+
+// scored leaves out autonomous systems: a network operator's crowd is too wide to act on.
+func scored(kind sundew.Kind) bool { return kind != sundew.KindASN }
 
 func (e *Engine) play(c *cell) {
 	for turns := range slices.Chunk(c.turns, together) {
@@ -233,7 +250,7 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, turn turn) {
 	c.close(s, dayOf(s.Last))
 	s.count(t)
 	c.tell(s, t)
-	if turn.kind != sundew.KindPrefix || c.client < convicted {
+	if !answered(turn.kind, c, t) {
 		s.judge(t)
 	}
 	evidence := s.evidence()
@@ -245,6 +262,7 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, turn turn) {
 	s.DayPoints = max(s.DayPoints, s.Points)
 	if turn.kind == sundew.KindIP {
 		c.client = s.Points
+		t.answered = s.Points >= convicted || s.spoken(t)
 	}
 	s.features(&score.Features)
 	if score.Points >= explainFrom {
@@ -252,8 +270,34 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, turn turn) {
 	}
 }
 
+// answered says that somebody narrower answers for the event already, or has spoken, so that it says nothing about the
+// group. A tenured device answers for itself: it speaks against no fingerprint.
+// In an outage nobody speaks against a group.
+func answered(kind sundew.Kind, c *cell, t *trial) bool {
+	switch kind {
+	case sundew.KindPrefix:
+		return c.client >= convicted || t.outage
+	case sundew.KindFingerprint:
+		return t.answered || t.tenured != 0 || t.outage
+	default:
+		return false
+	}
+}
+
+// spoken says that an address has had its say about its fingerprint today. However loud, it gives it no more than its
+// first trials, so that a few addresses cannot convict software that many people use.
+func (s *state) spoken(t *trial) bool {
+	if t.authAttempt {
+		return s.Duels[chAuth].Trials > voice
+	}
+	return s.Duels[chForged].Trials > voice
+}
+
 const (
-	// convicted is where an address answers for itself: from here on its requests no longer speak against its network.
+	// voice is how many trials of a day an address gives its fingerprint.
+	voice = 2
+	// convicted is where an address answers for itself: from here on its requests no longer speak against its network nor
+	// against its fingerprint.
 	convicted = 50
 	// explainFrom is the score from which the evidence is put into words.
 	explainFrom = 10

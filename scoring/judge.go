@@ -18,6 +18,7 @@ func (s *state) close(day uint16) {
 	}
 	s.closeQuota(weight)
 	s.closeRate(weight)
+	s.closeTenure(uint32(day - s.Day))
 	s.Ledgers, s.All, s.Trials, s.Covered, s.Faces = [numChannels]ledger{}, 0, 0, [numCovered]uint64{}, 0
 	s.Hours = 0
 	s.Day, s.DayPoints, s.DayMost = day, 0, 0

@@ -36,5 +36,5 @@ func (e *Engine) place(client netip.Addr) *place {
 // home is the cell of an address and of its networks.
 func (e *Engine) home(client netip.Addr) int {
 	prefixes, n := sundew.Prefixes(client)
-	return int(e.hash.prefix(sundew.KindPrefix, prefixes[n-1]) >> 58)
+	return cellOf(sundew.KindPrefix, e.hash.prefix(sundew.KindPrefix, prefixes[n-1]))
 }

@@ -28,7 +28,7 @@ func newPopulation() population {
 // epoch before leave quarantine, and the calibrations are drawn anew.
 func (e *Engine) turn() {
 	p := &e.population
-	e.eachCell(func(c *cell) {
+	e.eachCell(e.cells[:], func(c *cell) {
 		for slot := range c.table.used {
 			c.close(c.table.at(slot), uint16(p.day.Now))
 		}

@@ -9,9 +9,9 @@ import (
 	"sundew"
 )
 
-// The state is written little-endian: version, seed, entity limit, number of cells; then for each cell the eviction
-// hand, the gate, and the entities in the order of their slots, which is part of the state because eviction follows it;
-// then what is known of the population.
+// The state is written little-endian: version, seed, entity limit, number of cells, the outage watch; then for each
+// cell the eviction hand, the gate, and the entities in the order of their slots, which is part of the state because
+// eviction follows it; then what is known of the population.
 const stateVersion = 3
 
 var (
@@ -25,6 +25,7 @@ func (e *Engine) AppendState(dst []byte) []byte {
 	dst = order.AppendUint64(dst, uint64(e.hash))
 	dst = order.AppendUint32(dst, uint32(e.config.Entities))
 	dst = order.AppendUint32(dst, cells)
+	dst, _ = binary.Append(dst, order, &e.outage) // fails for types without a fixed size alone
 	for i := range e.cells {
 		dst = e.cells[i].table.appendState(dst)
 	}
@@ -108,6 +109,13 @@ func (e *Engine) restore(r *reader) error {
 		return fmt.Errorf("%w: version %d, this program writes %d", errState, version, stateVersion)
 	case int(entities) != e.config.Entities || parts != cells:
 		return fmt.Errorf("%w: it was written with scoring.entities %d, the configuration says %d", errState, entities, e.config.Entities)
+	}
+	raw := r.bytes(binary.Size(e.outage))
+	if r.short {
+		return fmt.Errorf("%w: it ends in the outage watch", errState)
+	}
+	if _, err := binary.Decode(raw, order, &e.outage); err != nil {
+		return fmt.Errorf("%w: outage watch: %w", errState, err)
 	}
 	e.hash = hasher(seed)
 	for i := range e.cells {

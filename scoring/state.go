@@ -82,8 +82,10 @@ type state struct {
 	Covered [numCovered]uint64 // members seen today, hashed to one bit each
 	Faces   uint64             // faces shown today, hashed to one bit each
 
-	ToldMinute uint32 // minutes since 1970 of the last vote on the climate
-	Told       uint8  // what was voted on in it
+	ToldMinute uint32    // minutes since 1970 of the last vote on the climate
+	Told       uint8     // what was voted on in it
+	Devices    [2]uint64 // devices behind it today and the day before, hashed to one bit each
+	Tenured    [2]uint64 // of these the tenured ones
 
 	LastObject uint64 // number of the object that was asked for last, 0 before there was one
 

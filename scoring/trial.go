@@ -2,7 +2,6 @@ package scoring
 
 import (
 	"strings"
-	"time"
 
 	"sundew"
 )
@@ -26,9 +25,11 @@ type trial struct {
 	quota       Quota           // of the configuration
 	aged, fresh bool            // the log knows how old the device is; it is new
 	counts      uint16          // a bit for each count that it adds to
-	tenured     bool            // the device was there the day before
 	climate     *climate
 	face        uint64 // the one bit of what the client shows of itself, or 0 where it shows nothing
+	tenured     uint64 // the device's bit where the log says that the device is tenured
+	outage      bool   // other fingerprints cannot log in either
+	answered    bool   // the address answers for itself or has spoken; only its cell writes it, before fingerprints read it
 }
 
 func newTrial(e *sundew.Event, h hasher) trial {
@@ -39,7 +40,6 @@ func newTrial(e *sundew.Event, h hasher) trial {
 		unbidden:    unbidden(e.Path),
 		asset:       (e.Method == "GET" || e.Method == "HEAD") && partOfPage(e.Path),
 		ours:        e.EdgeAction >= sundew.ActionChallenge,
-		tenured:     e.DeviceAge >= 24*time.Hour,
 		kibibytes:   uint32(min(max(e.ResponseBytes, 0)/1024, 1<<30)),
 	}
 	t.authAttempt, t.authFailure = authentication(e)
@@ -57,6 +57,9 @@ func newTrial(e *sundew.Event, h hasher) trial {
 	t.face = faceOf(e, h)
 	t.counts = countsOf(&t)
 	t.aged, t.fresh = e.DeviceAge >= 0, e.DeviceAge >= 0 && e.DeviceAge < freshAge
+	if e.DeviceAge >= tenure {
+		t.tenured = t.bits[setDevices]
+	}
 	return t
 }
 

@@ -1,0 +1,85 @@
+package scoring
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"sundew"
+)
+
+var fingerprint = sundew.Entity{Kind: sundew.KindFingerprint, Key: "t13d"}
+
+// login is an attempt from the n-th of many addresses with one fingerprint.
+func login(i, n int, failed bool) sundew.Event {
+	return request(time.Duration(i)*time.Second, fmt.Sprintf("203.0.%d.%d", n/200, 1+n%200), func(e *sundew.Event) {
+		e.Method, e.Path, e.JA4, e.Auth = "POST", "/v1/login", fingerprint.Key, sundew.OutcomeSuccess
+		if failed {
+			e.Auth = sundew.OutcomeFailure
+		}
+	})
+}
+
+func TestFingerprintIsAGroup(t *testing.T) {
+	for _, test := range []struct {
+		name            string
+		n               int
+		event           func(i int) sundew.Event
+		atLeast, atMost float64
+	}{
+		{
+			"a tool tries leaked passwords, one at each of many addresses", 200,
+			func(i int) sundew.Event { return login(i, i, i%50 != 0) },
+			90, 100,
+		},
+		{
+			"the tool has 40 addresses and goes round", 200,
+			func(i int) sundew.Event { return login(i, i%40, i%50 != 0) },
+			90, 100,
+		},
+		{
+			"forged signatures, one from each of many addresses", 200,
+			func(i int) sundew.Event {
+				e := login(i, i, false)
+				e.Auth, e.Path, e.Signature = sundew.OutcomeNone, "/v1/feed", sundew.ProofInvalid
+				return e
+			},
+			90, 100,
+		},
+		{
+			"people mistype", 2000,
+			func(i int) sundew.Event { return login(i, i, i%7 == 0) },
+			0, 2,
+		},
+		{
+			"three addresses stuff with the software that everybody has", 2000,
+			func(i int) sundew.Event {
+				if i%2 == 0 {
+					return login(i, i, i%7 == 0)
+				}
+				return login(i, i%3, true)
+			},
+			0, 2,
+		},
+		{
+			"an outage turns away the tenured devices of an app", 500,
+			func(i int) sundew.Event {
+				e := login(i, i, true)
+				e.Device, e.DeviceAge = fmt.Sprint("d-", i), 30*24*time.Hour
+				return e
+			},
+			0, 1,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var events []sundew.Event
+			for i := range test.n {
+				events = append(events, test.event(i))
+			}
+			score, most := last(newEngine(t, 2).Score(sundew.Batch{Events: events}), fingerprint)
+			if most < test.atLeast || most > test.atMost {
+				t.Errorf("the fingerprint reached %.1f points, want %v to %v; reasons %v", most, test.atLeast, test.atMost, score.Evidence)
+			}
+		})
+	}
+}

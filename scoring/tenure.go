@@ -1,0 +1,30 @@
+package scoring
+
+import "time"
+
+// tenure is the age from which a device counts as somebody. Younger ones buy nothing: an attacker makes as many as he
+// likes.
+const tenure = 24 * time.Hour
+
+// meet counts the event's device among those behind the entity. Where the log says no age, a device is tenured that the
+// entity already showed the day before, provided that it was not convicted then.
+func (s *state) meet(t *trial) {
+	device := t.bits[setDevices]
+	s.Devices[0] |= device
+	s.Tenured[0] |= t.tenured
+	if !t.aged {
+		s.Tenured[0] |= device & s.Devices[1]
+	}
+}
+
+// tenured estimates how many tenured devices are behind the entity, as the larger of today's and yesterday's count, so
+// that a crowd does not vanish at midnight. It is 0 where no devices are logged.
+func (s *state) tenured() float64 { return max(distinct(s.Tenured[0]), distinct(s.Tenured[1])) }
+
+// closeTenure begins a day. What a convicted entity showed makes nobody tenured.
+func (s *state) closeTenure(days uint32) {
+	if s.DayPoints >= convicted {
+		s.Devices[0] = 0
+	}
+	s.Devices, s.Tenured = slide(s.Devices, days), slide(s.Tenured, days)
+}
