@@ -94,3 +94,14 @@ func TestQuantileCountsTheNeverEnforced(t *testing.T) {
 		}
 	}
 }
+
+func TestRulesThatHitTheLegitimateAreNamed(t *testing.T) {
+	tally := &clientTally{segment: "web"}
+	tally.count(hit{}, 0)
+	tally.count(hit{any: sundew.ActionTarpit, rule: "logins"}, 0)
+	tally.count(hit{any: sundew.ActionBlock, rule: "logins"}, 0)
+	tally.count(hit{any: sundew.ActionObserve, rule: "watch"}, 0)
+	if len(tally.byRule) != 1 || tally.byRule["logins"] != 2 || tally.delayed != 1 || tally.refused != 1 || tally.requests != 4 {
+		t.Errorf("%+v", tally)
+	}
+}
