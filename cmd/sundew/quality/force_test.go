@@ -105,3 +105,17 @@ func TestRulesThatHitTheLegitimateAreNamed(t *testing.T) {
 		t.Errorf("%+v", tally)
 	}
 }
+
+func TestEvidenceFollowsFromPointsWhereItIsNotWrittenDown(t *testing.T) {
+	// 100 to 1 for abuse against a prior of 1 in 10,000 are about 0.99 points.
+	odds := 100 * 1e-4 / (1 - 1e-4)
+	if got := natsOf(&sundew.Score{Points: 100 * odds / (1 + odds)}); math.Abs(got-math.Log(100)) > 1e-9 {
+		t.Errorf("%g nats, want ln 100", got)
+	}
+	if got := natsOf(&sundew.Score{Points: 100, Nats: 400}); got != 400 {
+		t.Errorf("%g nats, want what is written down", got)
+	}
+	if got := natsOf(&sundew.Score{}); !math.IsInf(got, -1) {
+		t.Errorf("%g nats of an entity that was not admitted, want none", got)
+	}
+}
