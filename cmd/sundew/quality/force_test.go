@@ -94,3 +94,28 @@ func TestQuantileCountsTheNeverEnforced(t *testing.T) {
 		}
 	}
 }
+
+func TestRulesThatHitTheLegitimateAreNamed(t *testing.T) {
+	tally := &clientTally{segment: "web"}
+	tally.count(hit{}, 0)
+	tally.count(hit{any: sundew.ActionTarpit, rule: "logins"}, 0)
+	tally.count(hit{any: sundew.ActionBlock, rule: "logins"}, 0)
+	tally.count(hit{any: sundew.ActionObserve, rule: "watch"}, 0)
+	if len(tally.byRule) != 1 || tally.byRule["logins"] != 2 || tally.delayed != 1 || tally.refused != 1 || tally.requests != 4 {
+		t.Errorf("%+v", tally)
+	}
+}
+
+func TestEvidenceFollowsFromPointsWhereItIsNotWrittenDown(t *testing.T) {
+	// 100 to 1 for abuse against a prior of 1 in 10,000 are about 0.99 points.
+	odds := 100 * 1e-4 / (1 - 1e-4)
+	if got := natsOf(&sundew.Score{Points: 100 * odds / (1 + odds)}); math.Abs(got-math.Log(100)) > 1e-9 {
+		t.Errorf("%g nats, want ln 100", got)
+	}
+	if got := natsOf(&sundew.Score{Points: 100, Nats: 400}); got != 400 {
+		t.Errorf("%g nats, want what is written down", got)
+	}
+	if got := natsOf(&sundew.Score{}); !math.IsInf(got, -1) {
+		t.Errorf("%g nats of an entity that was not admitted, want none", got)
+	}
+}

@@ -1,6 +1,10 @@
 package quality
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // Report is what a measurement found.
 type Report struct {
@@ -11,6 +15,7 @@ type Report struct {
 	Intensities []float64 `json:"intensities"`
 
 	Segments    []SegmentRow  `json:"segments"` // as sim lists them, then "all"
+	Rules       []RuleRow     `json:"rules"`    // those that hit a legitimate client, by name
 	Attacks     []AttackRow   `json:"attacks"`  // as the catalogue lists them, then by intensity as asked for
 	Calibration []Calibration `json:"calibration"`
 	Detectors   []DetectorRow `json:"detectors"` // the baselines, then sundew's evidence under the same treatment
@@ -21,6 +26,13 @@ type Report struct {
 type Calibration struct {
 	Alpha  float64 `json:"alpha"`
 	Actual Rate    `json:"actual"`
+}
+
+// RuleRow is what one rule or ladder did to legitimate clients. A request under several counts for the hardest.
+type RuleRow struct {
+	Rule       string `json:"rule"`
+	Requests   int    `json:"requests"` // under a tarpit or harder
+	ClientDays Rate   `json:"client_days"`
 }
 
 const everybody = "all"
@@ -40,6 +52,10 @@ func (r *Report) add(run *run) {
 	}
 	for _, tally := range run.clients {
 		r.segment(tally.segment).add(tally)
+		for rule, n := range tally.byRule {
+			r.rule(rule).Requests += n
+			r.rule(rule).ClientDays.Hits++
+		}
 		for i := range r.Calibration {
 			if tally.nats >= -math.Log(r.Calibration[i].Alpha) {
 				r.Calibration[i].Actual.Hits++
@@ -66,6 +82,10 @@ func (r *Report) finish() {
 		r.Attacks[i].close()
 	}
 	r.closeComparison()
+	slices.SortFunc(r.Rules, func(a, b RuleRow) int { return cmp.Compare(a.Rule, b.Rule) })
+	for i := range r.Rules {
+		r.Rules[i].ClientDays = rateOf(r.Rules[i].ClientDays.Hits, all.ClientDays)
+	}
 	for i := range r.Calibration {
 		rate := &r.Calibration[i].Actual
 		*rate = rateOf(rate.Hits, all.ClientDays)
@@ -101,4 +121,14 @@ func (r *Report) attack(name string, intensity float64) *AttackRow {
 	}
 	r.Attacks = append(r.Attacks, AttackRow{Attack: name, Intensity: intensity})
 	return &r.Attacks[len(r.Attacks)-1]
+}
+
+func (r *Report) rule(name string) *RuleRow {
+	for i := range r.Rules {
+		if r.Rules[i].Rule == name {
+			return &r.Rules[i]
+		}
+	}
+	r.Rules = append(r.Rules, RuleRow{Rule: name})
+	return &r.Rules[len(r.Rules)-1]
 }

@@ -175,6 +175,16 @@ func (r *run) drive(ctx context.Context, progress func(seconds int64)) error {
 	}
 }
 
+// natsOf returns the evidence of a score. The engine writes it down only from some points on; below, it follows from the
+// points, which are the posterior odds of prior and evidence.
+func natsOf(s *sundew.Score) float64 {
+	if s.Nats != 0 {
+		return s.Nats
+	}
+	prior := scoring.DefaultConfig().Prior
+	return math.Log(s.Points/(100-s.Points)) - math.Log(prior/(1-prior))
+}
+
 // scoresOf returns how many of the scores, which are ordered by event, are the event's.
 func scoresOf(scores []sundew.Score, e *sundew.Event) int {
 	n := 0
@@ -189,7 +199,7 @@ func (r *run) count(e *sundew.Event, scores []sundew.Score) {
 	hit := r.force.on(e)
 	nats := math.Inf(-1)
 	for i := range scores {
-		nats = max(nats, scores[i].Nats)
+		nats = max(nats, natsOf(&scores[i]))
 	}
 	label := r.traffic.LabelOf(*e)
 	r.contest.count(e, label, nats)

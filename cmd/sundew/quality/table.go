@@ -19,6 +19,9 @@ func (r Report) WriteTables(w io.Writer) error {
 	if err := r.writeCollateral(w); err != nil {
 		return err
 	}
+	if err := r.writeRules(w); err != nil {
+		return err
+	}
 	if err := r.writeAttacks(w); err != nil {
 		return err
 	}
@@ -44,6 +47,19 @@ func (r Report) writeCollateral(w io.Writer) error {
 	fmt.Fprintln(t, "segment\trequests\tdelayed\tblocked\tby score\trate\t95 % interval\tby rule points\trate\t95 % interval\t")
 	for _, s := range r.Segments {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%s\t\n", s.Segment, s.Requests, s.Delayed, s.Refused, s.ByScore, s.ByPoints)
+	}
+	return end(t)
+}
+
+func (r Report) writeRules(w io.Writer) error {
+	if len(r.Rules) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w, "Rules and ladders that hit legitimate clients")
+	t := aligned(w)
+	fmt.Fprintln(t, "rule\trequests\tclient-days\trate\t95 % interval\t")
+	for _, rule := range r.Rules {
+		fmt.Fprintf(t, "%s\t%d\t%s\t\n", rule.Rule, rule.Requests, rule.ClientDays)
 	}
 	return end(t)
 }

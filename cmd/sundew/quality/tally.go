@@ -15,7 +15,8 @@ type clientTally struct {
 	requests          int
 	delayed, refused  int // requests under a tarpit or challenge; under a block
 	any, score, rules sundew.Action
-	nats              float64 // highest of any entity that the requests named
+	byRule            map[string]int // requests under a tarpit or harder, by the rule of the hardest; nil for most
+	nats              float64        // highest of any entity that the requests named
 }
 
 func (t *clientTally) count(h hit, nats float64) {
@@ -25,6 +26,12 @@ func (t *clientTally) count(h hit, nats float64) {
 		t.refused++
 	case h.any.Enforces():
 		t.delayed++
+	}
+	if h.any.Enforces() {
+		if t.byRule == nil {
+			t.byRule = map[string]int{}
+		}
+		t.byRule[h.rule]++
 	}
 	t.any = max(t.any, h.any)
 	t.score = max(t.score, h.score)
