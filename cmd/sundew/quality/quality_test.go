@@ -48,7 +48,7 @@ func TestMeasurementCountsEverybodyOnce(t *testing.T) {
 		t.Errorf("progress ended at %d of %d seconds", done, total)
 	}
 	all := report.Segments[len(report.Segments)-1]
-	if all.Segment != "all" || len(report.Segments) != 8 {
+	if all.Segment != "all" || len(report.Segments) != 13 {
 		t.Fatalf("segments %+v", report.Segments)
 	}
 	clientDays, requests := 0, 0
@@ -63,12 +63,12 @@ func TestMeasurementCountsEverybodyOnce(t *testing.T) {
 		t.Errorf("all is %+v, its segments have %d client-days and %d requests", all, clientDays, requests)
 	}
 	for _, d := range report.Detectors {
-		if d.Actual.Of != clientDays || d.Detected.Of != 44 {
-			t.Errorf("%s was measured on %d client-days and %d campaigns, want %d and 44", d.Detector, d.Actual.Of, d.Detected.Of, clientDays)
+		if d.Actual.Of != clientDays || d.Detected.Of != 92 {
+			t.Errorf("%s was measured on %d client-days and %d campaigns, want %d and 92", d.Detector, d.Actual.Of, d.Detected.Of, clientDays)
 		}
 	}
-	if len(report.Attacks) != 22 {
-		t.Fatalf("%d rows, want 11 attacks at 2 intensities", len(report.Attacks))
+	if len(report.Attacks) != 46 {
+		t.Fatalf("%d rows, want 23 attacks at 2 intensities", len(report.Attacks))
 	}
 	for _, a := range report.Attacks {
 		if a.Campaigns != 2 || a.Requests == 0 || a.Enforced > a.Campaigns || a.Through > a.Requests {
