@@ -19,7 +19,7 @@ type Score struct {
 	Time     time.Time // of the event
 	Entity   Entity
 	Points   float64    // 0 to 100: posterior probability of abuse in per cent
-	Nats     float64    // ln E of the entity's ledger, which Points is computed from
+	Nats     float64    // ln of the calibrated evidence, which Points is computed from; 0 where Points are too few to matter
 	Evidence []Evidence // the channels that speak loudest for abuse, strongest first
 	Features Features   // counts that rules may ask for
 	Event    *Event     // the request that moved the score; shared, not to be changed
