@@ -21,6 +21,7 @@ type Config struct {
 	Days        int       // UTC days in each; at least 1
 	Rate        float64   // mean requests of a person per day
 	Intensities []float64 // every attack of the catalogue begins once a day at each; above 0 and at most 1
+	Incidents   bool      // a crowd, bad releases and an outage on the last day
 	// OnProgress is told how many of all simulated seconds are done; may be nil.
 	OnProgress func(done, total int64)
 }
@@ -41,6 +42,12 @@ func (c Config) traffic(seed uint64) sim.Config {
 	s.Clients = c.Clients
 	s.RatePerClient = c.Rate
 	s.Attacks = c.attacks()
+	if c.Incidents {
+		s.Incidents = sim.Hard().Incidents
+		for i := range s.Incidents {
+			s.Incidents[i].After += time.Duration(c.Days-1) * day
+		}
+	}
 	return s
 }
 
