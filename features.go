@@ -29,6 +29,7 @@ const (
 	BytesOut10m
 	AgeSeconds
 	TenuredDevices24h
+	FailureLift10m
 	NumFeatures = iota
 )
 
@@ -67,4 +68,5 @@ var Catalogue = [NumFeatures]FeatureInfo{
 	BytesOut10m:          {"bytes_out_10m", 10 * time.Minute, "bytes", "response bytes sent"},
 	AgeSeconds:           {"age_seconds", 0, "seconds", "time since the entity was first seen"},
 	TenuredDevices24h:    {"tenured_devices_24h", 24 * time.Hour, "devices", "different devices at least a day old, today or yesterday by UTC, whichever is more; fresh ones do not count"},
+	FailureLift10m:       {"failure_lift_10m", 10 * time.Minute, "ratio", "how many times more of the known entities of its kind fail than usual, 1 in ordinary times: above it, the service or a release is to blame"},
 }

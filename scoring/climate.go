@@ -11,10 +11,12 @@ import "sundew"
 // it is replaced between minutes of the log.
 type climate [sundew.NumKinds][numWeathered]air
 
-// The channels that the climate bears on.
+// What the climate is about: the outcome channels that it bears on, and the service's own failures, which show an outage
+// before log-ins do.
 const (
 	ofAuth = iota
 	ofClientError
+	ofServerError
 	numWeathered
 )
 
@@ -24,6 +26,15 @@ type air struct {
 	UsualHits, UsualVotes float32 // forgotten within days
 	Lift                  float32 // in force, at least 1
 	Share                 float32 // of voters that were hit lately
+}
+
+// lift is the highest of the kind.
+func (c *climate) lift(kind uint8) float64 {
+	var most float32
+	for what := range c[kind] {
+		most = max(most, c[kind][what].Lift)
+	}
+	return float64(most)
 }
 
 // votes are those of one minute.
@@ -89,16 +100,24 @@ func (e *Engine) pass() {
 	}
 }
 
-// tell lets the entity vote on the event's outcome: once in its turn that there was one, and once that
-// it was a failure.
+// tell lets the entity vote on what the event was answered with.
 func (c *cell) tell(s *state, t *trial) {
-	what, hit, asked := t.outcome()
-	if !asked || (dayOf(s.First) >= s.Day && t.tenured == 0) {
+	if dayOf(s.First) >= s.Day && t.tenured == 0 {
 		return
 	}
 	if minute := minuteOf(s.Last); minute >= s.ToldMinute+voteEvery {
 		s.ToldMinute, s.Told = minute, 0
 	}
+	if what, failed, spoke := t.outcome(); spoke {
+		c.vote(s, what, failed)
+	}
+	if t.status != 0 && !t.ours {
+		c.vote(s, ofServerError, t.status >= 500 && t.status <= 599)
+	}
+}
+
+// vote counts once in the entity's turn that it was asked, and once that it was hit.
+func (c *cell) vote(s *state, what int, hit bool) {
 	wasAsked, wasHit := uint8(1)<<(2*what), uint8(2)<<(2*what)
 	v := &c.weather[s.Kind][what]
 	if s.Told&wasAsked == 0 {

@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,6 +67,13 @@ func TestOutageConvictsNobody(t *testing.T) {
 		if n := reaching(scores, kind, 50); n > 0 {
 			t.Errorf("%d of %d entities of kind %s reach 50 points in an outage", n, devices, kind)
 		}
+	}
+	lift := func(at time.Duration) float64 {
+		i := slices.IndexFunc(scores, func(s sundew.Score) bool { return s.Time.Equal(start.Add(at)) })
+		return scores[i].Features[sundew.FailureLift10m]
+	}
+	if before, in := lift(24*time.Hour+2*time.Minute), lift(24*time.Hour+15*time.Minute); before != 1 || in < leastLift {
+		t.Errorf("rules see a lift of %v before the outage and of %v in it, want 1 and at least %v", before, in, leastLift)
 	}
 }
 

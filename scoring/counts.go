@@ -67,7 +67,7 @@ func (s *state) slide(from, to uint32) {
 }
 
 // features fills in the counts that rules may ask for, as of the state's time.
-func (s *state) features(f *sundew.Features) {
+func (s *state) features(f *sundew.Features, c *climate) {
 	ofMinute := float64(s.Last%60) / 60
 	ofTen := float64(s.Last%600) / 600
 	ofHour := float64(s.Last%3600) / 3600
@@ -84,6 +84,7 @@ func (s *state) features(f *sundew.Features) {
 	f[sundew.BytesOut10m] = 1024 * blend(s.BytesOut, ofTen)
 	f[sundew.AgeSeconds] = float64(s.Last - s.First)
 	f[sundew.TenuredDevices24h] = s.tenured()
+	f[sundew.FailureLift10m] = c.lift(s.Kind)
 }
 
 var countFeatures = [numCounts]sundew.Feature{

@@ -264,7 +264,7 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, turn turn) {
 		c.client = s.Points
 		t.answered = s.Points >= convicted || s.spoken(t)
 	}
-	s.features(&score.Features)
+	s.features(&score.Features, t.climate)
 	if score.Points >= explainFrom {
 		score.Nats, score.Evidence = math.Log(evidence), s.explain()
 	}
