@@ -271,8 +271,8 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, turn turn) {
 }
 
 // answered says that somebody narrower answers for the event already, or has spoken, so that it says nothing about the
-// group. A tenured device answers for itself: it speaks against no fingerprint.
-// In an outage nobody speaks against a group.
+// group. A tenured device answers for itself: it speaks against no fingerprint. In an outage nobody speaks against a
+// group.
 func answered(kind sundew.Kind, c *cell, t *trial) bool {
 	switch kind {
 	case sundew.KindPrefix:
