@@ -1,7 +1,5 @@
 package scoring
 
-import "sundew"
-
 // population is what the engine learns of all entities together.
 //
 // An epoch is a UTC day. What is known is replaced between epochs, the climate between minutes, and not changed in one, so
@@ -55,11 +53,4 @@ func (c *cell) close(s *state, day uint16) {
 		c.votes[segmentOf(s)][evidenceBin(float64(s.DayMost))]++
 	}
 	s.close(day)
-}
-
-// Calibrated says how many legitimate client-days stand behind the calibration of a kind's entities on later days than
-// their first, and what evidence of the given size is lowered to. Below a few thousand client-days nothing is lowered.
-func (e *Engine) Calibrated(kind sundew.Kind, evidence float64) (clientDays, lowered float64) {
-	segment := int(kind)*2 + 1
-	return e.population.pools[segment].size(), e.population.maps[segment].apply(evidence)
 }
