@@ -198,3 +198,32 @@ func TestClientDaysVote(t *testing.T) {
 		}
 	}
 }
+
+// TestScoresAreCalibrated has the same failing log-ins where the population has shown that evidence above 100 is nothing.
+func TestScoresAreCalibrated(t *testing.T) {
+	var events []sundew.Event
+	for i := range 20 {
+		events = append(events, request(time.Duration(i)*2*time.Second, client, func(e *sundew.Event) {
+			e.Method, e.Path, e.Auth = "POST", "/v1/login", sundew.OutcomeFailure
+		}))
+	}
+	most := func(highest int) (points float64, day float32) {
+		e := newEngine(t, 1)
+		for segment := range e.population.maps {
+			for bin := range e.population.maps[segment] {
+				e.population.maps[segment][bin] = uint16(min(bin, highest))
+			}
+		}
+		_, points = last(e.Score(sundew.Batch{Events: events}), ip)
+		at := e.place(events[0].Client)
+		return points, e.cells[at.home].table.find(at.hashes[0]).DayMost
+	}
+	raw, voted := most(evidenceBins - 1)
+	lowered, stillVoted := most(evidenceBin(100))
+	if raw < 90 || lowered > 1 {
+		t.Errorf("%.1f points uncalibrated and %.1f calibrated, want at least 90 and at most 1", raw, lowered)
+	}
+	if voted != stillVoted {
+		t.Errorf("the client-day votes with %v and, calibrated, with %v: the pool must see what the ledgers said", voted, stillVoted)
+	}
+}
