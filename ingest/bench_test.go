@@ -44,7 +44,7 @@ func BenchmarkCanonicalJSON(b *testing.B) {
 
 func BenchmarkNginx(b *testing.B) {
 	_, lines := benchLines()
-	benchmarkDecoder(b, nginxFormat().New(), lines)
+	benchmarkDecoder(b, newCombined(), lines)
 }
 
 func benchmarkDecoder(b *testing.B, d Decoder, lines [][]byte) {

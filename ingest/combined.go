@@ -19,7 +19,8 @@ import (
 // claims, and an account must not answer for a name that anybody can send.
 type combined struct {
 	texts
-	plain []byte // a field with its escapes resolved
+	plain  []byte   // a field with its escapes resolved
+	behind []string // names of the unnamed fields behind the user agent, in their order
 }
 
 func newCombined() Decoder { return &combined{texts: newTexts()} }
@@ -195,7 +196,7 @@ func (d *combined) tail(b []byte, e *sundew.Event) {
 			quotedSeen++
 			if !d.quoted(quotedSeen, text, e) {
 				unnamed++
-				d.attribute(e, extraName(unnamed), d.unescaped(text))
+				d.unnamed(unnamed, d.unescaped(text), e)
 			}
 			continue
 		}
@@ -209,10 +210,35 @@ func (d *combined) tail(b []byte, e *sundew.Event) {
 			quotedSeen++ // some servers leave the quotes off when there is nothing to quote
 			continue
 		}
-		unnamed++
-		if string(word) != "-" {
-			d.attribute(e, extraName(unnamed), word)
+		for bytes.HasSuffix(word, []byte(",")) && len(b) > 0 { // upstreams that were tried one after the other
+			_, rest := cutWord(b)
+			word, b = word[:len(word)+1+len(b)-len(rest)], rest
 		}
+		unnamed++
+		d.unnamed(unnamed, bytes.TrimRight(word, " "), e)
+	}
+}
+
+// unnamed takes the n-th field behind the user agent that does not say what it is.
+func (d *combined) unnamed(n int, text []byte, e *sundew.Event) {
+	if len(text) == 0 || string(text) == "-" {
+		return
+	}
+	if n > len(d.behind) {
+		d.attribute(e, extraName(n), text)
+		return
+	}
+	switch name := d.behind[n-1]; name {
+	case "request_time":
+		setUnits(&e.Duration, text, time.Second)
+	case "duration_ms":
+		setUnits(&e.Duration, bytes.TrimSuffix(text, []byte("ms")), time.Millisecond)
+	case "request_length":
+		setSize(&e.RequestBytes, text)
+	case "req_id":
+		e.RequestID = d.once(text, sundew.MaxID)
+	default:
+		d.attribute(e, name, text)
 	}
 }
 

@@ -28,6 +28,7 @@ const (
 	slotDuration
 	slotUserAgent
 	slotReferer
+	slotHeaders // several of the above in one value
 	slotDevice
 	slotAccount
 	slotAPIKey
@@ -65,7 +66,7 @@ type field struct {
 	name string
 	slot slot
 	rank uint8
-	set  func(d *canonicalJSON, e *sundew.Event, text []byte) bool
+	set  func(d *assembler, e *sundew.Event, text []byte) bool
 }
 
 // fields holds every known key. It is only read.
@@ -187,18 +188,18 @@ var fieldList = []field{
 	{"referrer", slotReferer, alias, setReferer},
 	{"request.headers.Referer", slotReferer, alias, setReferer},
 
-	identifier("device.id", slotDevice, canonical, func(e *sundew.Event) *string { return &e.Device }),
-	identifier("device_id", slotDevice, alias, func(e *sundew.Event) *string { return &e.Device }),
-	identifier("user.id", slotAccount, canonical, func(e *sundew.Event) *string { return &e.Account }),
-	identifier("user.name", slotAccount, vague, func(e *sundew.Event) *string { return &e.Account }),
-	identifier("enduser.id", slotAccount, alias, func(e *sundew.Event) *string { return &e.Account }),
-	identifier("user_id", slotAccount, alias, func(e *sundew.Event) *string { return &e.Account }),
-	identifier("api_key.id", slotAPIKey, canonical, func(e *sundew.Event) *string { return &e.APIKey }),
-	identifier("api_key_id", slotAPIKey, alias, func(e *sundew.Event) *string { return &e.APIKey }),
+	identifier("device.id", slotDevice, canonical, deviceOf),
+	identifier("device_id", slotDevice, alias, deviceOf),
+	identifier("user.id", slotAccount, canonical, accountOf),
+	identifier("user.name", slotAccount, vague, accountOf),
+	identifier("enduser.id", slotAccount, alias, accountOf),
+	identifier("user_id", slotAccount, alias, accountOf),
+	identifier("api_key.id", slotAPIKey, canonical, apiKeyOf),
+	identifier("api_key_id", slotAPIKey, alias, apiKeyOf),
 	identifier("session.id", slotSession, canonical, func(e *sundew.Event) *string { return &e.Session }),
 	identifier("session_id", slotSession, alias, func(e *sundew.Event) *string { return &e.Session }),
-	identifier("tls.client.ja4", slotJA4, canonical, func(e *sundew.Event) *string { return &e.JA4 }),
-	identifier("ja4", slotJA4, alias, func(e *sundew.Event) *string { return &e.JA4 }),
+	identifier("tls.client.ja4", slotJA4, canonical, ja4Of),
+	identifier("ja4", slotJA4, alias, ja4Of),
 
 	{"geo.country_iso_code", slotCountry, canonical, setCountry},
 	{"client.geo.country_iso_code", slotCountry, alias, setCountry},
@@ -231,13 +232,18 @@ var fieldList = []field{
 
 // identifier is a field whose value is a text of at most sundew.MaxID bytes.
 func identifier(name string, s slot, rank uint8, of func(*sundew.Event) *string) field {
-	return field{name, s, rank, func(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+	return field{name, s, rank, func(d *assembler, e *sundew.Event, text []byte) bool {
 		*of(e) = d.text(s, text, sundew.MaxID)
 		return true
 	}}
 }
 
-func setTime(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func deviceOf(e *sundew.Event) *string  { return &e.Device }
+func accountOf(e *sundew.Event) *string { return &e.Account }
+func apiKeyOf(e *sundew.Event) *string  { return &e.APIKey }
+func ja4Of(e *sundew.Event) *string     { return &e.JA4 }
+
+func setTime(d *assembler, e *sundew.Event, text []byte) bool {
 	t, ok := parseTimestamp(text)
 	if !ok {
 		d.badTime = append(d.badTime[:0], text...)
@@ -247,12 +253,12 @@ func setTime(d *canonicalJSON, e *sundew.Event, text []byte) bool {
 	return true
 }
 
-func setStartTime(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setStartTime(d *assembler, e *sundew.Event, text []byte) bool {
 	d.envoy = true
 	return setTime(d, e, text)
 }
 
-func setClient(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setClient(d *assembler, e *sundew.Event, text []byte) bool {
 	addr, ok := parseClient(text)
 	if !ok {
 		d.badAddress = append(d.badAddress[:0], text...)
@@ -262,43 +268,48 @@ func setClient(d *canonicalJSON, e *sundew.Event, text []byte) bool {
 	return true
 }
 
-func setForwarded(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setForwarded(d *assembler, e *sundew.Event, text []byte) bool {
 	e.Forwarded = d.text(slotForwarded, text, sundew.MaxText)
 	return true
 }
 
-func setMethod(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setMethod(d *assembler, e *sundew.Event, text []byte) bool {
 	e.Method = d.upper(text, sundew.MaxID)
 	return true
 }
 
-func setHost(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setHost(d *assembler, e *sundew.Event, text []byte) bool {
 	e.Host = d.lower(text, sundew.MaxID)
 	return true
 }
 
 // setAuthority is setHost for names whose value may carry a port.
-func setAuthority(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setAuthority(d *assembler, e *sundew.Event, text []byte) bool {
 	return setHost(d, e, hostOnly(text))
 }
 
-func setPath(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setPath(d *assembler, e *sundew.Event, text []byte) bool {
 	e.Path = d.text(slotTarget, text, sundew.MaxText)
 	return true
 }
 
-func setQuery(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setQuery(d *assembler, e *sundew.Event, text []byte) bool {
 	e.Query = d.once(text, sundew.MaxText)
 	return true
 }
 
-func setTargetText(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+// setQueryMark is setQuery for values that begin with the question mark.
+func setQueryMark(d *assembler, e *sundew.Event, text []byte) bool {
+	return setQuery(d, e, bytes.TrimPrefix(text, []byte("?")))
+}
+
+func setTargetText(d *assembler, e *sundew.Event, text []byte) bool {
 	d.target(e, splitTarget(text, nil))
 	return true
 }
 
 // setLine reads a request line, whose parts give way to keys of their own.
-func setLine(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setLine(d *assembler, e *sundew.Event, text []byte) bool {
 	method, rest, ok := splitRequestLine(text)
 	if !ok {
 		return false
@@ -315,7 +326,7 @@ func setLine(d *canonicalJSON, e *sundew.Event, text []byte) bool {
 }
 
 // target sets the parts of a request target but those that keys of their own have set.
-func (d *canonicalJSON) target(e *sundew.Event, t target) {
+func (d *assembler) target(e *sundew.Event, t target) {
 	if d.ranks[slotHost] > vague {
 		t.host = nil
 	}
@@ -325,12 +336,18 @@ func (d *canonicalJSON) target(e *sundew.Event, t target) {
 	setTarget(e, t, &d.texts)
 }
 
-func setRoute(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setRoute(d *assembler, e *sundew.Event, text []byte) bool {
 	e.Route = d.text(slotRoute, text, sundew.MaxText)
 	return true
 }
 
-func setStatus(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+// setRouteKey reads "GET /pets/{id}"; of a WebSocket's route key there is no path.
+func setRouteKey(d *assembler, e *sundew.Event, text []byte) bool {
+	_, route, ok := bytes.Cut(text, []byte(" "))
+	return ok && setRoute(d, e, route)
+}
+
+func setStatus(_ *assembler, e *sundew.Event, text []byte) bool {
 	status, ok := parseStatus(text)
 	if ok {
 		e.Status = status
@@ -338,7 +355,7 @@ func setStatus(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
 	return ok
 }
 
-func setResponseCode(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setResponseCode(d *assembler, e *sundew.Event, text []byte) bool {
 	d.envoy = true
 	return setStatus(d, e, text)
 }
@@ -352,11 +369,11 @@ func parseStatus(text []byte) (int, bool) {
 	return n, true
 }
 
-func setRequestBytes(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setRequestBytes(_ *assembler, e *sundew.Event, text []byte) bool {
 	return setSize(&e.RequestBytes, text)
 }
 
-func setResponseBytes(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setResponseBytes(_ *assembler, e *sundew.Event, text []byte) bool {
 	return setSize(&e.ResponseBytes, text)
 }
 
@@ -368,42 +385,49 @@ func setSize(to *int64, text []byte) bool {
 	return ok
 }
 
-func setDuration(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setDuration(_ *assembler, e *sundew.Event, text []byte) bool {
 	return setSeconds(&e.Duration, text)
 }
 
-func setNanoseconds(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
-	n, ok := parseDecimal(text, 1)
-	if ok {
-		e.Duration = time.Duration(n)
-	}
-	return ok
+func setMilliseconds(_ *assembler, e *sundew.Event, text []byte) bool {
+	return setUnits(&e.Duration, text, time.Millisecond)
 }
 
-func keepDuration(d *canonicalJSON, _ *sundew.Event, text []byte) bool {
+func setMicroseconds(_ *assembler, e *sundew.Event, text []byte) bool {
+	return setUnits(&e.Duration, text, time.Microsecond)
+}
+
+func setNanoseconds(_ *assembler, e *sundew.Event, text []byte) bool {
+	return setUnits(&e.Duration, text, time.Nanosecond)
+}
+
+func keepDuration(d *assembler, _ *sundew.Event, text []byte) bool {
 	d.duration = append(d.duration[:0], text...)
 	return true
 }
 
-func setSeconds(to *time.Duration, text []byte) bool {
-	n, ok := parseDecimal(text, int64(time.Second))
+func setSeconds(to *time.Duration, text []byte) bool { return setUnits(to, text, time.Second) }
+
+// setUnits reads a number of units, which are powers of ten of a nanosecond.
+func setUnits(to *time.Duration, text []byte, unit time.Duration) bool {
+	n, ok := parseDecimal(text, int64(unit))
 	if ok {
 		*to = time.Duration(n)
 	}
 	return ok
 }
 
-func setUserAgent(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setUserAgent(d *assembler, e *sundew.Event, text []byte) bool {
 	e.UserAgent = d.text(slotUserAgent, text, sundew.MaxText)
 	return true
 }
 
-func setReferer(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setReferer(d *assembler, e *sundew.Event, text []byte) bool {
 	e.Referer = d.text(slotReferer, text, sundew.MaxText)
 	return true
 }
 
-func setCountry(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setCountry(d *assembler, e *sundew.Event, text []byte) bool {
 	if len(text) != 2 || !isMethod(text, true) {
 		return false
 	}
@@ -412,7 +436,7 @@ func setCountry(d *canonicalJSON, e *sundew.Event, text []byte) bool {
 }
 
 // setASN reads a number, with or without the letters AS in front.
-func setASN(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setASN(_ *assembler, e *sundew.Event, text []byte) bool {
 	n, ok := parseDecimal(bytes.TrimPrefix(text, []byte("AS")), 1)
 	if !ok || n > math.MaxUint32 {
 		return false
@@ -421,7 +445,7 @@ func setASN(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
 	return true
 }
 
-func setAuth(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setAuth(_ *assembler, e *sundew.Event, text []byte) bool {
 	outcome, ok := sundew.ParseOutcome(string(text))
 	if ok {
 		e.Auth = outcome
@@ -429,11 +453,11 @@ func setAuth(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
 	return ok
 }
 
-func setAttestation(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setAttestation(_ *assembler, e *sundew.Event, text []byte) bool {
 	return setProof(&e.Attestation, text)
 }
 
-func setSignature(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setSignature(_ *assembler, e *sundew.Event, text []byte) bool {
 	return setProof(&e.Signature, text)
 }
 
@@ -445,7 +469,7 @@ func setProof(to *sundew.Proof, text []byte) bool {
 	return ok
 }
 
-func setCaptcha(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setCaptcha(_ *assembler, e *sundew.Event, text []byte) bool {
 	score, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || math.IsNaN(score) || score < 0 || score > 1 {
 		return false
@@ -454,20 +478,20 @@ func setCaptcha(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
 	return true
 }
 
-func setDeviceAge(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setDeviceAge(_ *assembler, e *sundew.Event, text []byte) bool {
 	return setSeconds(&e.DeviceAge, text)
 }
 
-func setRequestID(d *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setRequestID(d *assembler, e *sundew.Event, text []byte) bool {
 	e.RequestID = d.once(text, sundew.MaxID)
 	return true
 }
 
-func setGatewayEpoch(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setGatewayEpoch(_ *assembler, e *sundew.Event, text []byte) bool {
 	return setCount(&e.GatewayEpoch, text)
 }
 
-func setGatewaySequence(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setGatewaySequence(_ *assembler, e *sundew.Event, text []byte) bool {
 	return setCount(&e.GatewaySequence, text)
 }
 
@@ -479,10 +503,10 @@ func setCount(to *uint64, text []byte) bool {
 	return err == nil
 }
 
-func setEdgeAction(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setEdgeAction(_ *assembler, e *sundew.Event, text []byte) bool {
 	return e.EdgeAction.UnmarshalText(text) == nil
 }
 
-func setEdgeDelay(_ *canonicalJSON, e *sundew.Event, text []byte) bool {
+func setEdgeDelay(_ *assembler, e *sundew.Event, text []byte) bool {
 	return setSeconds(&e.EdgeDelay, text)
 }

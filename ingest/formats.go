@@ -7,40 +7,70 @@ import (
 	"strings"
 )
 
-// Format is a way to write requests as lines.
+// Format is a way to write requests as lines. Each registers itself in a file of its own.
 type Format struct {
 	Name    string
 	Aliases []string
 	Help    string
+	Rank    int            // place in the order of detection: the more special in front of the more general
 	New     func() Decoder // for one stream
 	// Likely says whether a line, which is not empty, looks like the format. It is cheap, and wrong at times: detection
 	// decodes the line before it believes it.
 	Likely func(line []byte) bool
+	// Compile makes a decoder out of the log format as the server's configuration has it, as in
+	// nginx:$remote_addr [$time_local] "$request" $status; nil where the server has no such thing.
+	Compile func(layout string) (Decoder, error)
 }
 
-// formatTable is every format, in the order of detection: the more special in front of the more general.
+// Ranks of detection.
+const (
+	rankProduct = 100 // marks that one product alone writes
+	rankFamily  = 200 // a shape that a family of products shares
+	rankSyntax  = 300 // no more than a syntax
+)
+
+// registered is filled while the package initialises and only read after that.
+var registered []Format
+
+func addFormat(f Format) struct{} {
+	registered = append(registered, f)
+	return struct{}{}
+}
+
+// formatTable is every format, in the order of detection.
 func formatTable() []Format {
-	return []Format{
-		canonicalFormat(),
-		nginxFormat(),
-		apacheFormat(),
-	}
+	return slices.SortedFunc(slices.Values(registered), func(a, b Format) int {
+		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.Name, b.Name))
+	})
 }
 
 // Formats returns every format but the detection "auto", sorted by name.
 func Formats() []Format {
-	return slices.SortedFunc(slices.Values(formatTable()), func(a, b Format) int { return cmp.Compare(a.Name, b.Name) })
+	return slices.SortedFunc(slices.Values(registered), func(a, b Format) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// NewDecoder returns a decoder for one stream of the named format or alias; "auto" and "" detect it from the content.
+// NewDecoder returns a decoder for one stream of the named format or alias; "auto" and "" detect it from the content. A
+// colon and a layout in the notation of the server's own configuration may follow the names nginx and apache.
 func NewDecoder(name string) (Decoder, error) {
 	if name == "" || name == autoName {
 		return newAuto(formatTable()), nil
 	}
-	for _, f := range formatTable() {
-		if f.Name == name || slices.Contains(f.Aliases, name) {
+	name, layout, custom := strings.Cut(name, ":")
+	for _, f := range registered {
+		if f.Name != name && !slices.Contains(f.Aliases, name) {
+			continue
+		}
+		if !custom {
 			return f.New(), nil
 		}
+		if f.Compile == nil {
+			return nil, fmt.Errorf("log format %q takes no layout, only nginx and apache do", name)
+		}
+		d, err := f.Compile(layout)
+		if err != nil {
+			return nil, fmt.Errorf("layout of log format %q: %w", name, err)
+		}
+		return d, nil
 	}
 	return nil, unknownFormat(name)
 }

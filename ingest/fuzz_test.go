@@ -78,7 +78,7 @@ func FuzzCanonicalJSON(f *testing.F) {
 
 // agree compares attributes with encoding/json. The line gets the required keys in front, under an object of its own, so
 // that they neither hide nor are hidden by keys of the fuzzer.
-func agree(t *testing.T, d *canonicalJSON, object []byte) {
+func agree(t *testing.T, d *objectDecoder, object []byte) {
 	t.Helper()
 	var oracle map[string]json.RawMessage
 	if len(object) > 8<<10 || json.Unmarshal(object, &oracle) != nil || oracle == nil {
@@ -133,7 +133,7 @@ func FuzzNginx(f *testing.F) {
 	f.Add([]byte(nginxLine))
 	f.Add([]byte(`203.0.113.5, 192.0.2.7 - - [24/Nov/2026:13:00:00 +0100] "GET /\x22\xC3 HTTP/1.1" 200 612 "-" "a\"b" "10.0.0.1" rt=0.5`))
 	f.Add([]byte(`192.0.2.7 - - [24/Nov/2026:12:00:00 +0000] "\x16\x03\x01" 400 0 "-" "-`))
-	d := nginxFormat().New()
+	d := newCombined()
 	f.Fuzz(func(t *testing.T, line []byte) { check(t, d, line) })
 }
 
@@ -141,7 +141,7 @@ func FuzzApache(f *testing.F) {
 	f.Add([]byte(`shop.example.com:443 ` + nginxLine))
 	f.Add([]byte(`::1 - user name [26/Dec/2016:16:16:48 +0200] "-" 408 -`))
 	f.Add([]byte(`"10.1.1.1, 192.0.2.7" 10.2.1.185 - - [22/Jan/2016:13:18:29 +0000] "GET http://H:80?q HTTP/1.1" 200 25 X-Forwarded-For="a b"`))
-	d := apacheFormat().New()
+	d := newCombined()
 	f.Fuzz(func(t *testing.T, line []byte) { check(t, d, line) })
 }
 

@@ -95,7 +95,19 @@ var looseLayouts = [...]string{
 	"2006-01-02 15:04:05",
 }
 
-// parseTimestamp reads RFC 3339 and its loose spellings, the common log format, and seconds, milliseconds, microseconds
+// wordLayouts are spellings that products made up or took from the C library; a time without a zone is UTC.
+var wordLayouts = [...]string{
+	time.ANSIC,
+	time.UnixDate,
+	time.RFC1123,
+	time.RFC1123Z,
+	"2006/01/02 15:04:05",
+	"2006:01:02-15:04:05",
+	"02/Jan/2006:15:04:05.999999999 -0700",
+	"02/Jan/2006:15:04:05", // HAProxy, with a fraction too
+}
+
+// parseTimestamp reads RFC 3339 and its loose spellings, the common log format, spellings of products, and seconds, milliseconds, microseconds
 // or nanoseconds since 1970, told apart by their magnitude. The result is UTC, in the years 1 to 9999.
 func parseTimestamp(b []byte) (time.Time, bool) {
 	if len(b) == 0 || len(b) > 64 {
@@ -119,7 +131,15 @@ func parseTimestamp(b []byte) (time.Time, bool) {
 	if len(b) == commonLogTime && b[2] == '/' {
 		return parseCommonLogTime(b)
 	}
-	return parseEpoch(b)
+	if t, ok := parseEpoch(b); ok {
+		return t, true
+	}
+	for _, layout := range wordLayouts {
+		if t, err := time.Parse(layout, string(b)); err == nil {
+			return inRange(t)
+		}
+	}
+	return time.Time{}, false
 }
 
 // The first second of the year 1 and the last of 9999, between which RFC 3339 can write a time.
