@@ -3,6 +3,8 @@ package ingest
 import (
 	"bytes"
 	"net/netip"
+
+	"sundew"
 )
 
 // parseClient reads an address as logs write it: alone, in brackets, with a port, with a zone. The result is unmapped
@@ -92,6 +94,17 @@ func clientOfList(list []byte) (client netip.Addr, ok bool) {
 		}
 	}
 	return client, ok
+}
+
+// setForwardedClient takes the client from X-Forwarded-For where the connection comes from an address that is not public
+// or is not in the log: there the peer is a proxy of our own, which wrote the last public address of the list.
+func setForwardedClient(e *sundew.Event) {
+	if e.Forwarded == "" || (e.Client.IsValid() && isPublic(e.Client)) {
+		return
+	}
+	if addr, ok := clientOfList([]byte(e.Forwarded)); ok && (isPublic(addr) || !e.Client.IsValid()) {
+		e.Client = addr
+	}
 }
 
 func isPublic(addr netip.Addr) bool {

@@ -12,8 +12,9 @@ import (
 // attribute under its own name, like the values of unknown names.
 type assembler struct {
 	texts
-	ranks  [numSlots]uint8
-	recent [numSlots]string // the texts of the line before, which many lines repeat
+	canonical bool // unknown names come from a canonical line, which has read them before
+	ranks     [numSlots]uint8
+	recent    [numSlots]string // the texts of the line before, which many lines repeat
 
 	date, clock []byte // the two halves of a time that stand apart
 
@@ -57,9 +58,15 @@ func (d *assembler) text(s slot, b []byte, limit int) string {
 	return d.recent[s]
 }
 
+// foreignPrefix marks an attribute whose key would mean something in a canonical line and something else where it stood.
+const foreignPrefix = "log."
+
 // attribute keeps a value under its key; the last of equal keys holds.
 func (d *assembler) attribute(e *sundew.Event, key, value []byte) {
 	name := d.repeated(key, sundew.MaxID)
+	if !d.canonical && fields[name] != nil {
+		name = foreignPrefix + name
+	}
 	for i := range e.Attributes {
 		if e.Attributes[i].Key == name {
 			e.Attributes[i].Value = d.repeated(value, sundew.MaxText)
@@ -109,15 +116,10 @@ func keepClock(d *assembler, _ *sundew.Event, text []byte) bool {
 	return true
 }
 
-// settleClient looks behind our own proxies: where the connection comes from an address that is not public, or is not in
-// the log, the client is the last public address of X-Forwarded-For, which the proxy wrote. The key of the contract
-// stands as it is.
+// settleClient looks behind our own proxies, but leaves the key of the contract as it is.
 func (d *assembler) settleClient(e *sundew.Event) {
-	if d.ranks[slotClient] == canonical || len(e.Forwarded) == 0 || (e.Client.IsValid() && isPublic(e.Client)) {
-		return
-	}
-	if addr, ok := clientOfList([]byte(e.Forwarded)); ok && (isPublic(addr) || !e.Client.IsValid()) {
-		e.Client = addr
+	if d.ranks[slotClient] < canonical {
+		setForwardedClient(e)
 	}
 }
 

@@ -233,26 +233,6 @@ func TestBoundsHoldWhateverALineSays(t *testing.T) {
 	}
 }
 
-// TestEventsKeepNoBytesOfTheLine overwrites the line after decoding.
-func TestEventsKeepNoBytesOfTheLine(t *testing.T) {
-	for _, f := range Formats() {
-		line := []byte(`192.0.2.7 - u\x41 [24/Nov/2026:12:00:00 +0000] "GET /path?query HTTP/1.1" 200 5 "http://ref/" "agent" "192.0.2.9" tail`)
-		if f.Name == "canonical-json" {
-			full := event(func(e *sundew.Event) { e.Path, e.Query, e.RequestID, e.Device = "/p", "q", "r", "d" })
-			line = full.AppendJSON(nil)
-		}
-		e := sundew.NewEvent()
-		if err := f.New().Decode(line, &e); err != nil {
-			t.Fatal(f.Name, err)
-		}
-		before := string(e.AppendJSON(nil))
-		clear(line)
-		if after := string(e.AppendJSON(nil)); after != before {
-			t.Errorf("%s: the event changed with the line:\n%s\n%s", f.Name, before, after)
-		}
-	}
-}
-
 // TestCanonicalJSONRoundTrip writes random events and reads them back.
 func TestCanonicalJSONRoundTrip(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))

@@ -51,6 +51,7 @@ func (d *combined) Decode(line []byte, e *sundew.Event) error {
 		return err
 	}
 	d.tail(rest, e)
+	setForwardedClient(e)
 	return nil
 }
 
@@ -284,7 +285,11 @@ func (d *combined) named(name, value []byte, e *sundew.Event) {
 		e.Host = d.lower(hostOnly(value), sundew.MaxID)
 		return
 	}
-	d.attribute(e, d.repeated(name, sundew.MaxID), d.unescaped(value))
+	key := d.repeated(name, sundew.MaxID)
+	if fields[key] != nil {
+		key = foreignPrefix + key
+	}
+	d.attribute(e, key, d.unescaped(value))
 }
 
 func (d *combined) attribute(e *sundew.Event, key string, value []byte) {

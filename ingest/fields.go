@@ -14,6 +14,8 @@ type slot uint8
 
 const (
 	slotTime slot = iota
+	slotDate      // the two halves of a time
+	slotClock
 	slotClient
 	slotForwarded
 	slotMethod

@@ -20,5 +20,5 @@ var _ = addFormat(objectFormat("akamai-siem", "Akamai SIEM API, JSON",
 	}))
 
 func isAkamaiTrailer(line []byte) bool {
-	return bytes.Contains(line, []byte(`"offset"`)) && !bytes.Contains(line, []byte(`"httpMessage"`))
+	return bytes.HasPrefix(line, []byte(`{"total":`)) && bytes.Contains(line, []byte(`"offset"`)) && !bytes.Contains(line, []byte(`"httpMessage"`))
 }

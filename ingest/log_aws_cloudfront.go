@@ -5,8 +5,8 @@ import "bytes"
 // cloudfrontFields are the columns of standard logging, version 1 (tabs) and 2 (also JSON). User agents are
 // percent-encoded, as the file is, so a percent sign in one is encoded twice; time-taken is in seconds.
 var cloudfrontFields = byName([]field{
-	{"date", slotTime, alias, keepDate},
-	{"time", slotTime, alias, keepClock},
+	{"date", slotDate, alias, keepDate},
+	{"time", slotClock, alias, keepClock},
 	{"timestamp", slotTime, alias, setTime},
 	{"timestamp(ms)", slotTime, alias, setTime},
 	{"c-ip", slotClient, alias, setClient},
@@ -32,7 +32,7 @@ var _ = addFormat(Format{
 	Name: "aws-cloudfront",
 	Help: "AWS CloudFront standard logs with a #Fields line",
 	Rank: rankProduct,
-	New:  func() Decoder { return newW3C(cloudfrontFields, true, cloudfrontDefault) },
+	New:  func() Decoder { return newW3C(cloudfrontFields, cloudfrontDefault) },
 	Likely: func(line []byte) bool {
 		return startsWithDate(line, '\t') || (bytes.HasPrefix(line, []byte("#Fields:")) && bytes.Contains(line, []byte("x-edge-")))
 	},

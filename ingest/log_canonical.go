@@ -10,6 +10,10 @@ var _ = addFormat(Format{
 	Likely:  isObject,
 })
 
-func newCanonicalJSON() *objectDecoder { return newObjectDecoder(fields) }
+func newCanonicalJSON() *objectDecoder {
+	d := newObjectDecoder(fields)
+	d.canonical = true
+	return d
+}
 
 func isObject(line []byte) bool { return line[0] == '{' }

@@ -38,4 +38,6 @@ var _ = addFormat(objectFormat("f5-bigip", "F5 BIG-IP through Telemetry Streamin
 		{"support_id", slotRequestID, alias, setRequestID},
 	}))
 
-func isMeasurement(line []byte) bool { return !bytes.Contains(line, []byte(`ethod"`)) }
+func isMeasurement(line []byte) bool {
+	return bytes.Contains(line, []byte(`"telemetryEventCategory"`)) && !bytes.Contains(line, []byte(`ethod"`))
+}

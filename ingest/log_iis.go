@@ -8,8 +8,8 @@ import (
 // iisFields are the columns of IIS's W3C logging. IIS writes a plus sign for each blank of a header; time-taken is in
 // milliseconds; times are UTC.
 var iisFields = byName([]field{
-	{"date", slotTime, alias, keepDate},
-	{"time", slotTime, alias, keepClock},
+	{"date", slotDate, alias, keepDate},
+	{"time", slotClock, alias, keepClock},
 	{"c-ip", slotClient, alias, setClient},
 	{"x-forwarded-for", slotForwarded, alias, setForwarded},
 	{"cs(x-forwarded-for)", slotForwarded, alias, setForwarded},
@@ -32,12 +32,21 @@ var _ = addFormat(Format{
 	Aliases: []string{"w3c"},
 	Help:    "IIS and other W3C extended logs with a #Fields line",
 	Rank:    rankProduct + 1,
-	New:     func() Decoder { return newW3C(iisFields, false, iisDefault) },
-	Likely: func(line []byte) bool {
-		return bytes.HasPrefix(line, []byte("#Software:")) || bytes.HasPrefix(line, []byte("#Fields:")) ||
-			bytes.HasPrefix(line, []byte("#Version:")) || bytes.HasPrefix(line, []byte("#Date:")) || startsWithDate(line, ' ')
-	},
+	New:     func() Decoder { return newW3C(iisFields, iisDefault) },
+	Likely:  likelyIIS,
 })
+
+func likelyIIS(line []byte) bool {
+	if line[0] != '#' {
+		return startsWithDate(line, ' ')
+	}
+	for _, directive := range []string{"#Software:", "#Version:", "#Date:", "#Fields:"} {
+		if bytes.HasPrefix(line, []byte(directive)) {
+			return !bytes.Contains(line, []byte("x-edge-")) // CloudFront's
+		}
+	}
+	return false
+}
 
 // The columns that IIS logs unless told otherwise, since version 8 and in 7 and 7.5.
 var (

@@ -48,6 +48,10 @@ func (d *sophosDecoder) Decode(line []byte, e *sundew.Event) error {
 	for len(rest) > 0 {
 		var key, value []byte
 		if key, value, rest = nextPair(rest); len(key) > 0 && len(value) > 0 {
+			if bytes.IndexByte(value, '\\') >= 0 {
+				d.scratch = unescape(d.scratch[:0], value)
+				value = d.scratch
+			}
 			d.put(e, sophosFields[string(key)], key, value, value)
 		}
 	}

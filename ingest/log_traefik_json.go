@@ -3,8 +3,8 @@ package ingest
 // Traefik's headers have names of their own behind request_, as far as they are kept.
 var _ = addFormat(objectFormat("traefik-json", "Traefik, JSON access log",
 	[]string{`"ClientHost"`, `"RequestMethod"`}, nil, []field{
-		{"StartUTC", slotTime, alias, setTime},
-		{"time", slotTime, vague, setTime},
+		{"StartUTC", slotTime, vague, setTime},
+		{"time", slotTime, alias, setTime},
 		{"ClientHost", slotClient, alias, setClient},
 		{"ClientAddr", slotClient, vague, setClient},
 		{"RequestMethod", slotMethod, alias, setMethod},

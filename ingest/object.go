@@ -210,7 +210,9 @@ func objectFormat(name, help string, marks []string, noise func([]byte) bool, li
 			d.noise = noise
 			return d
 		},
-		Likely: func(line []byte) bool { return isObject(line) && containsAll(line, marks) },
+		Likely: func(line []byte) bool {
+			return isObject(line) && (containsAll(line, marks) || (noise != nil && noise(line)))
+		},
 	}
 }
 

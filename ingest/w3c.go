@@ -13,7 +13,6 @@ type w3cDecoder struct {
 	assembler
 	known   map[string]*field
 	columns []namedField
-	tabs    bool                     // columns are parted by tabs, not by blanks
 	guess   func(n int) []namedField // columns of n values when no #Fields line was seen; nil where nothing is known
 }
 
@@ -22,20 +21,24 @@ type namedField struct {
 	field *field
 }
 
-func newW3C(known map[string]*field, tabs bool, guess func(int) []namedField) *w3cDecoder {
-	return &w3cDecoder{assembler: newAssembler(), known: known, tabs: tabs, guess: guess}
+func newW3C(known map[string]*field, guess func(int) []namedField) *w3cDecoder {
+	return &w3cDecoder{assembler: newAssembler(), known: known, guess: guess}
 }
 
 // Decode implements Decoder.
 func (d *w3cDecoder) Decode(line []byte, e *sundew.Event) error {
-	line = bytes.TrimRight(line, " \r\n")
+	line = bytes.TrimRight(line, " \t\r\n")
 	if len(bytes.TrimSpace(line)) == 0 {
 		return ErrNoEvent
 	}
 	if line[0] == '#' {
 		return d.directive(line)
 	}
-	n := d.count(line)
+	separator := []byte(" ")
+	if bytes.IndexByte(line, '\t') >= 0 {
+		separator = []byte("\t")
+	}
+	n := bytes.Count(line, separator) + 1
 	columns := d.columns
 	if len(columns) == 0 && d.guess != nil {
 		columns = d.guess(n)
@@ -49,7 +52,7 @@ func (d *w3cDecoder) Decode(line []byte, e *sundew.Event) error {
 	d.reset()
 	for i := range columns {
 		var value []byte
-		value, line = d.next(line)
+		value, line, _ = bytes.Cut(line, separator)
 		if c := &columns[i]; len(value) > 0 && string(value) != "-" {
 			d.put(e, c.field, []byte(c.name), value, value)
 		}
@@ -84,20 +87,6 @@ func columnOf(known map[string]*field, name string) namedField {
 		name = name[:sundew.MaxID]
 	}
 	return namedField{name, f}
-}
-
-func (d *w3cDecoder) separator() byte {
-	if d.tabs {
-		return '\t'
-	}
-	return ' '
-}
-
-func (d *w3cDecoder) count(line []byte) int { return bytes.Count(line, []byte{d.separator()}) + 1 }
-
-func (d *w3cDecoder) next(line []byte) (value, rest []byte) {
-	value, rest, _ = bytes.Cut(line, []byte{d.separator()})
-	return value, rest
 }
 
 // startsWithDate is true for lines such as "2026-11-24 12:00:00", with the separator between the two.
