@@ -122,6 +122,6 @@ func vary(d time.Duration, jitter float64, id string) time.Duration {
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id))
-	offset := float64(h.Sum32())/math.MaxUint32*2 - 1
-	return max(time.Millisecond, time.Duration(float64(d)*(1+jitter*offset)).Round(time.Millisecond))
+	offset := float64(float64(h.Sum32())/math.MaxUint32*2) - 1
+	return max(time.Millisecond, time.Duration(float64(d)*(1+float64(jitter*offset))).Round(time.Millisecond))
 }

@@ -156,7 +156,7 @@ func (p *pool) exceedances(threshold int, beyond float64) []float64 {
 	keep := min(1, mostBeyond/max(beyond, 1))
 	var list []float64
 	for bin := threshold; bin < actedOn; bin++ {
-		middle := (nats(bin)+nats(bin+1))/2 - nats(threshold)
+		middle := float64((nats(bin)+nats(bin+1))/2) - nats(threshold)
 		for range int(math.Ceil(float64(p[bin]) * keep)) {
 			list = append(list, middle)
 		}

@@ -76,10 +76,10 @@ func (s *state) rateDuel(more bool) float64 {
 	var q float64
 	for i := range laws {
 		laws[i] = another(laws[i], more)
-		q += float64(s.RateWeights[i]) * laws[i]
+		q += float64(float64(s.RateWeights[i]) * laws[i])
 	}
 	for i := range laws {
-		s.RateWeights[i] = float32((1-rateShare)*(float64(s.RateWeights[i])*laws[i]/q) + rateShare/rateLaws)
+		s.RateWeights[i] = float32(float64((1-rateShare)*(float64(s.RateWeights[i])*laws[i]/q)) + rateShare/rateLaws)
 	}
 	return q / another(mean, more)
 }
@@ -95,7 +95,7 @@ func another(mean float64, more bool) float64 {
 // closeMinute counts the open minute among today's.
 func (s *state) closeMinute() {
 	addTo(&s.TodayCount, uint32(s.InMinute))
-	s.LatestMean += (float32(s.InMinute) - 1 - s.LatestMean) / 2
+	s.LatestMean += float32((float32(s.InMinute) - 1 - s.LatestMean) / 2)
 }
 
 // rateExpected is the null's mean number of further requests in an active minute: the population's, raised by what the
@@ -103,9 +103,9 @@ func (s *state) closeMinute() {
 // lowered.
 func (s *state) rateExpected() float64 {
 	closed := max(float64(s.Windows)-1, 0)
-	own := float64(s.PastMean)*float64(s.PastWindows) + max(float64(s.TodayCount)-closed, 0)
+	own := float64(float64(s.PastMean)*float64(s.PastWindows)) + max(float64(s.TodayCount)-closed, 0)
 	population := rateMean[s.Kind]
-	mean := (meanShrinkage*population + own) / (meanShrinkage + float64(s.PastWindows) + closed)
+	mean := (float64(meanShrinkage*population) + own) / (meanShrinkage + float64(s.PastWindows) + closed)
 	return max(mean, population) * max(1, s.tenured())
 }
 

@@ -84,7 +84,7 @@ func (d *duel) rareStep(prior beta, hit bool, damp float64) float64 {
 func (d *duel) believingStep(prior, belief beta, hit bool, damp float64) float64 {
 	p := d.null(prior)
 	q := max(p, d.alternative(belief))
-	return d.settle(p*damp, q*damp, hit)
+	return d.settle(float64(p*damp), float64(q*damp), hit)
 }
 
 // settle ends a trial for which the null gave a hit the probability p and the alternative q.

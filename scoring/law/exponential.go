@@ -20,9 +20,9 @@ func FitExponentialBelow(exceedances []float64, ceiling float64) (GPD, error) {
 		return GPD{}, errors.New("fit exponential: no exceedance between 0 and the ceiling")
 	}
 	mean := sum / n
-	low, high := 0.0, 100*ceiling
+	low, high := 0.0, float64(100*ceiling)
 	for range 100 {
-		scale := (low + high) / 2
+		scale := float64((low + high) / 2)
 		if scale-ceiling/math.Expm1(ceiling/scale) < mean {
 			low = scale
 		} else {

@@ -36,7 +36,7 @@ func logBeta(a, b float64) float64 {
 	switch {
 	case a >= 10:
 		rest := stirlingRest(a) + stirlingRest(b) - stirlingRest(a+b)
-		return halfLogTwoPi - math.Log(b)/2 + rest + float64((a-.5)*math.Log(share)) + float64(b*math.Log1p(-share))
+		return halfLogTwoPi - float64(math.Log(b)/2) + rest + float64((a-.5)*math.Log(share)) + float64(b*math.Log1p(-share))
 	case b >= 10:
 		rest := stirlingRest(b) - stirlingRest(a+b)
 		return logGamma(a) + rest + a - float64(a*math.Log(a+b)) + float64((b-.5)*math.Log1p(-share))
@@ -113,7 +113,7 @@ func logUpperGamma(s, x float64) float64 {
 	sum, term := 1/s, 1/s
 	for n := 1; n <= maxTerms && term > float64(sum*tinyTerm); n++ {
 		term *= x / (s + float64(n))
-		sum += term
+		sum += float64(term)
 	}
 	return math.Log1p(-min(float64(math.Exp(front)*sum), 1))
 }
@@ -123,7 +123,7 @@ func logGammaFront(s, x float64) float64 {
 	if s < 10 {
 		return float64(s*math.Log(x)) - x - logGamma(s)
 	}
-	return float64(s*math.Log(x/s)) + (s - x) + math.Log(s)/2 - halfLogTwoPi - stirlingRest(s)
+	return float64(s*math.Log(x/s)) + (s - x) + float64(math.Log(s)/2) - halfLogTwoPi - stirlingRest(s)
 }
 
 // gammaFraction is the continued fraction 6.5.31 of Abramowitz and Stegun in its even form.

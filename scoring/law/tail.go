@@ -14,7 +14,7 @@ func PoissonLogTail(mean float64, k int) float64 {
 	sum, term := 1.0, 1.0
 	for i := 1.0; i <= maxTerms && term > float64(sum*tinyTerm); i++ {
 		term *= mean / (n + i)
-		sum += term
+		sum += float64(term)
 	}
 	return min(logGammaFront(n, mean)-math.Log(n)+math.Log(sum), 0)
 }
@@ -49,7 +49,7 @@ func NormalLogTail(z float64) float64 {
 	sum, term := 1.0, 1.0
 	for i := 1.0; i < 9; i++ {
 		term *= -(i + i - 1) / z / z
-		sum += term
+		sum += float64(term)
 	}
 	return -float64(z*z/2) - math.Log(z) - halfLogTwoPi + math.Log(sum)
 }
@@ -103,7 +103,7 @@ func (d Beta) upperSum(n, k int) float64 {
 	for j := k; j < n; j++ {
 		hits, misses := float64(j), float64(n-j)
 		term *= misses / (hits + 1) * ((d.A + hits) / (d.B + misses - 1))
-		sum += term
+		sum += float64(term)
 		if sum > large {
 			sum, term, taken = sum/large, term/large, taken+math.Log(large)
 		}
