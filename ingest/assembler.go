@@ -87,7 +87,7 @@ func (d *assembler) finish(e *sundew.Event) error {
 	}
 	if d.ranks[slotTime] == 0 && len(d.date) > 0 && len(d.clock) > 0 {
 		d.scratch = append(append(append(d.scratch[:0], d.date...), ' '), d.clock...)
-		d.put(e, joinedTime, nil, d.scratch, d.scratch)
+		d.put(e, timeField, nil, d.scratch, d.scratch)
 	}
 	d.settleClient(e)
 	switch {
@@ -103,8 +103,11 @@ func (d *assembler) finish(e *sundew.Event) error {
 	return &LineError{"client address missing", "want the key client.address"}
 }
 
-// joinedTime is the time whose halves have keys of their own.
-var joinedTime = &field{"date and time", slotTime, alias, setTime}
+// The two fields that every line must have, for formats whose columns have no names.
+var (
+	timeField   = &field{"time", slotTime, alias, setTime}
+	clientField = &field{"client", slotClient, alias, setClient}
+)
 
 func keepDate(d *assembler, _ *sundew.Event, text []byte) bool {
 	d.date = append(d.date[:0], text...)

@@ -112,6 +112,7 @@ var fieldList = []field{
 	{"http.request.header.x-forwarded-for", slotForwarded, alias, setForwarded},
 	{"http_x_forwarded_for", slotForwarded, alias, setForwarded},
 	{"x_forwarded_for", slotForwarded, alias, setForwarded},
+	{"x-forwarded-for", slotForwarded, alias, setForwarded},
 	{"request.headers.X-Forwarded-For", slotForwarded, alias, setForwarded},
 
 	{"http.request.method", slotMethod, canonical, setMethod},
@@ -119,6 +120,7 @@ var fieldList = []field{
 	{"request_method", slotMethod, alias, setMethod},
 	{"request.method", slotMethod, alias, setMethod},
 	{"method", slotMethod, alias, setMethod},
+	{":method", slotMethod, alias, setMethod},
 
 	{"server.address", slotHost, canonical, setHost},
 	{"server.domain", slotHost, alias, setAuthority},
@@ -127,6 +129,7 @@ var fieldList = []field{
 	{"http_host", slotHost, alias, setAuthority},
 	{"request.host", slotHost, alias, setAuthority},
 	{"authority", slotHost, alias, setAuthority},
+	{":authority", slotHost, alias, setAuthority},
 	{"host", slotHost, alias, setAuthority},
 	{"server_name", slotHost, vague, setAuthority},
 
@@ -139,6 +142,9 @@ var fieldList = []field{
 	{"request.uri", slotTarget, alias, setTargetText},
 	{"uri", slotTarget, vague, setTargetText},
 	{"path", slotTarget, alias, setTargetText},
+	{":path", slotTarget, alias, setTargetText},
+	{"x-envoy-original-path", slotTarget, alias, setTargetText},
+	{"x-envoy-origin-path", slotTarget, alias, setTargetText},
 	{"request", slotRequestLine, alias, setLine},
 	{"request_line", slotRequestLine, alias, setLine},
 
@@ -181,6 +187,7 @@ var fieldList = []field{
 	{"http.request.header.user-agent", slotUserAgent, alias, setUserAgent},
 	{"http_user_agent", slotUserAgent, alias, setUserAgent},
 	{"user_agent", slotUserAgent, alias, setUserAgent},
+	{"user-agent", slotUserAgent, alias, setUserAgent},
 	{"request.headers.User-Agent", slotUserAgent, alias, setUserAgent},
 
 	{"http.request.header.referer", slotReferer, canonical, setReferer},
@@ -224,6 +231,7 @@ var fieldList = []field{
 	{"http.request.id", slotRequestID, alias, setRequestID},
 	{"request_id", slotRequestID, alias, setRequestID},
 	{"x_request_id", slotRequestID, alias, setRequestID},
+	{"x-request-id", slotRequestID, alias, setRequestID},
 	identifier("gateway.id", slotGateway, canonical, func(e *sundew.Event) *string { return &e.Gateway }),
 	{"gateway.epoch", slotGatewayEpoch, canonical, setGatewayEpoch},
 	{"gateway.sequence", slotGatewaySequence, canonical, setGatewaySequence},

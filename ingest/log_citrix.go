@@ -57,7 +57,7 @@ func (d *citrixDecoder) Decode(line []byte, e *sundew.Event) error {
 	}
 	if d.ranks[slotTime] == 0 {
 		clock := citrixTime(head, year)
-		d.put(e, haproxyTime, []byte("time"), clock, clock)
+		d.put(e, timeField, []byte("time"), clock, clock)
 	}
 	return d.finish(e)
 }

@@ -23,8 +23,6 @@ var _ = addFormat(Format{
 type haproxyDecoder struct{ assembler }
 
 var (
-	haproxyTime    = &field{"", slotTime, alias, setTime}
-	haproxyClient  = &field{"", slotClient, alias, setClient}
 	haproxyStatus  = &field{"", slotStatus, alias, setStatus}
 	haproxyBytes   = &field{"", slotResponseBytes, vague, setResponseBytes}
 	haproxyTotal   = &field{"", slotDuration, alias, setMilliseconds}
@@ -43,8 +41,8 @@ func (d *haproxyDecoder) Decode(line []byte, e *sundew.Event) error {
 		return &LineError{"not an HAProxy line", `want: client:port [time] frontend backend/server timers status ... "request"`}
 	}
 	d.reset()
-	d.put(e, haproxyClient, []byte("client"), client, client)
-	d.put(e, haproxyTime, []byte("time"), clock, clock)
+	d.put(e, clientField, []byte("client"), client, client)
+	d.put(e, timeField, []byte("time"), clock, clock)
 	rest, request, hasRequest := cutRequest(rest)
 	if !hasRequest {
 		return ErrNoEvent

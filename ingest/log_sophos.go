@@ -43,7 +43,7 @@ func (d *sophosDecoder) Decode(line []byte, e *sundew.Event) error {
 	}
 	d.reset()
 	clock, _ := sophosTime(line[:start])
-	d.put(e, haproxyTime, []byte("time"), clock, clock)
+	d.put(e, timeField, []byte("time"), clock, clock)
 	_, rest, _ := bytes.Cut(line[start:], []byte("]: "))
 	for len(rest) > 0 {
 		var key, value []byte
