@@ -50,7 +50,7 @@ var channelsOf = func() (of [sundew.NumKinds][]int) {
 	return of
 }()
 
-// Channels returns the names of all channels, in the order in which they were added.
+// Channels returns the names of all channels, in the order of their numbers.
 func Channels() []string {
 	names := make([]string, len(channels))
 	for i := range channels {
@@ -71,14 +71,14 @@ type priorOf [sundew.NumKinds]beta
 
 // bernoulli takes one trial of a duel whose starting weight counts the channel's own trials.
 func bernoulli(s *state, ch int, prior *priorOf, hit bool, damp float64) (ratio, start float64, tried bool) {
-	d := &s.Duels[ch]
+	d := s.duel(ch)
 	start = startWeight(uint32(d.Trials))
 	return d.step(prior[s.Kind], hit, damp), start, true
 }
 
 // rare is bernoulli for what hardly any legitimate entity shows.
 func rare(s *state, ch int, prior *priorOf, hit bool, damp float64) (ratio, start float64, tried bool) {
-	d := &s.Duels[ch]
+	d := s.duel(ch)
 	start = startWeight(uint32(d.Trials))
 	return d.rareStep(prior[s.Kind], hit, damp), start, true
 }
@@ -87,7 +87,7 @@ func rare(s *state, ch int, prior *priorOf, hit bool, damp float64) (ratio, star
 // trials only tell what the habit is: a day of them proves no more than one, so that the channel can tip a scale that
 // others have filled and cannot convict anybody alone. A share of the abusers, believed, are taken to hit.
 func habit(s *state, ch int, prior *priorOf, hit bool, believed float64) (ratio, start float64, tried bool) {
-	d := &s.Duels[ch]
+	d := s.duel(ch)
 	if d.Trials > 0 {
 		d.remember(hit)
 		return 1, 0, false

@@ -26,16 +26,16 @@ func consistencyChannel() channel {
 		name:  "consistency",
 		kinds: kinds(sundew.KindDevice, sundew.KindAccount),
 		step: func(s *state, t *trial) (float64, float64, bool) {
-			shown := bits.OnesCount64(s.Faces)
-			isNew, damp, tried := cover(&s.Faces, t.face)
+			shown := bits.OnesCount64(s.members(facesToday))
+			isNew, damp, tried := s.cover(facesToday, t.face)
 			if !tried || shown < ordinaryFaces {
 				return 1, 0, false
 			}
 			return rare(s, chConsistency, &consistencyPrior, isNew, damp)
 		},
 		explain: func(s *state) (observed, expected float64, window time.Duration, sentence string) {
-			d := &s.Duels[chConsistency]
-			observed, expected = distinct(s.Faces), 1+d.expected(consistencyPrior[s.Kind])
+			d := s.duel(chConsistency)
+			observed, expected = distinct(s.members(facesToday)), 1+d.expected(consistencyPrior[s.Kind])
 			return observed, expected, s.sinceMidnight(), fmt.Sprintf(
 				"%s %.0f different combinations of user agent, TLS fingerprint and country in %d requests, at most %.1f expected",
 				about(observed), observed, int(d.Trials)+1, expected)

@@ -16,15 +16,15 @@ func coverageChannel(ch, set int, name string, prior *priorOf, things string, on
 		name:  name,
 		kinds: kinds(on...),
 		step: func(s *state, t *trial) (float64, float64, bool) {
-			isNew, damp, tried := cover(&s.Covered[set], t.bits[set])
+			isNew, damp, tried := s.cover(inToday(set), t.bits[set])
 			if !tried {
 				return 1, 0, false
 			}
 			return bernoulli(s, ch, prior, isNew, damp)
 		},
 		explain: func(s *state) (observed, expected float64, window time.Duration, sentence string) {
-			d := &s.Duels[ch]
-			observed = distinct(s.Covered[set])
+			d := s.duel(ch)
+			observed = distinct(s.members(inToday(set)))
 			expected = 1 + d.expected(prior[s.Kind])
 			return observed, expected, s.sinceMidnight(),
 				fmt.Sprintf("%s %.0f different %s in %d requests, at most %.1f expected", about(observed), observed, things, int(d.Trials)+1, expected)
@@ -34,9 +34,9 @@ func coverageChannel(ch, set int, name string, prior *priorOf, things string, on
 
 // cover adds a member's bit to the members seen today. Nothing is tried where there is no member, where it is the first
 // one, as everybody's first one is new, and where no bit is left; damp is the share of bits that were clear.
-func cover(covered *uint64, bit uint64) (isNew bool, damp float64, tried bool) {
-	before := *covered
-	*covered |= bit
+func (s *state) cover(bitmap int, bit uint64) (isNew bool, damp float64, tried bool) {
+	before := s.members(bitmap)
+	s.addMembers(bitmap, bit)
 	unset := 64 - bits.OnesCount64(before)
 	if bit == 0 || before == 0 || unset == 0 {
 		return false, 0, false

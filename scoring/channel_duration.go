@@ -32,7 +32,7 @@ func durationChannel() channel {
 		step:  durationStep,
 		explain: func(s *state) (observed, expected float64, window time.Duration, sentence string) {
 			observed = float64(bits.OnesCount32(s.Hours))
-			expected = wakeful + s.Duels[chDuration].expected(durationPrior[s.Kind])
+			expected = wakeful + s.duel(chDuration).expected(durationPrior[s.Kind])
 			return observed, expected, s.sinceMidnight(),
 				fmt.Sprintf("active in %.0f different hours of the day, at most %.1f expected", observed, expected)
 		},
@@ -46,7 +46,7 @@ func durationStep(s *state, _ *trial) (ratio, start float64, tried bool) {
 	if hour < next || bits.OnesCount32(before) < wakeful {
 		return 1, 0, false
 	}
-	d := &s.Duels[chDuration]
+	d := s.duel(chDuration)
 	start, ratio = startWeight(uint32(d.Trials)), 1
 	for ; next <= hour; next++ {
 		ratio *= d.believingStep(durationPrior[s.Kind], restless, next == hour, 1)

@@ -36,9 +36,9 @@ func TestDurationChannel(t *testing.T) {
 		{"half a day", func(h int) bool { return h < 12 }, 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := state{Kind: uint8(sundew.KindDevice)}
-			awake(&s, 20_000, test.hours)
-			if e := float64(s.Ledgers[chDuration]); e < test.atLeast || e > test.atMost {
+			s := stateOf(hot{Kind: uint8(sundew.KindDevice)})
+			awake(s, 20_000, test.hours)
+			if e := float64(*s.ledger(chDuration)); e < test.atLeast || e > test.atMost {
 				t.Errorf("a day of %d active hours is worth %.2f, want %v to %v", bits.OnesCount32(s.Hours), e, test.atLeast, test.atMost)
 			}
 		})
@@ -53,12 +53,12 @@ func TestDurationChannel(t *testing.T) {
 
 // TestAPollersPastExcusesIt has an app that never sleeps for a week: its last day is no news.
 func TestAPollersPastExcusesIt(t *testing.T) {
-	s := state{Kind: uint8(sundew.KindDevice)}
+	s := stateOf(hot{Kind: uint8(sundew.KindDevice)})
 	for day := range 6 {
-		awake(&s, 20_000+day, always)
+		awake(s, 20_000+day, always)
 	}
-	awake(&s, 20_006, always)
-	if e := float64(s.Ledgers[chDuration]); e == 0 || e > 1 {
+	awake(s, 20_006, always)
+	if e := float64(*s.ledger(chDuration)); e == 0 || e > 1 {
 		t.Errorf("the seventh day awake is worth %.2f, want some trials and at most 1", e)
 	}
 }
@@ -70,7 +70,7 @@ func TestDurationIsFair(t *testing.T) {
 	const hours = 10
 	sum := 0.0
 	for course := range 1 << hours {
-		s := state{Kind: uint8(sundew.KindAccount), Hours: 1<<wakeful - 1}
+		s := stateOf(hot{Kind: uint8(sundew.KindAccount), Hours: 1<<wakeful - 1})
 		null, chance, e := duel{}, 1.0, 1.0
 		for i := range hours {
 			hit := course>>i&1 == 1
@@ -82,11 +82,11 @@ func TestDurationIsFair(t *testing.T) {
 			}
 			chance *= p
 			s.Last = uint32(wakeful+i) * 3600
-			ratio, _, _ := durationStep(&s, &trial{})
+			ratio, _, _ := durationStep(s, &trial{})
 			e *= ratio
 		}
 		for next := bits.Len32(s.Hours); next < wakeful+hours; next++ {
-			e *= s.Duels[chDuration].believingStep(durationPrior[s.Kind], restless, false, 1)
+			e *= s.duel(chDuration).believingStep(durationPrior[s.Kind], restless, false, 1)
 		}
 		sum += chance * e
 	}

@@ -31,7 +31,7 @@ func TestFreshChannel(t *testing.T) {
 // TestANewDeviceTipsAScaleByLessThanANat has failing logins on an old and on a new device.
 func TestANewDeviceTipsAScaleByLessThanANat(t *testing.T) {
 	evidence := func(fresh bool) float64 {
-		s := state{Kind: uint8(sundew.KindDevice)}
+		s := stateOf(hot{Kind: uint8(sundew.KindDevice)})
 		for range 6 {
 			s.judge(&trial{climate: &calm, authAttempt: true, authFailure: true, aged: true, fresh: fresh})
 		}

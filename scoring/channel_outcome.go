@@ -77,14 +77,14 @@ func outcomeStep(s *state, t *trial, ch, of int, prior *priorOf) (ratio, start f
 	if !spoke || what != of {
 		return 1, 0, false
 	}
-	d := &s.Duels[ch]
+	d := s.duel(ch)
 	start = startWeight(uint32(d.Trials))
 	return d.lifted(prior[s.Kind], failed, &t.climate[s.Kind][of]), start, true
 }
 
 func outcomeExplain(ch int, prior *priorOf, format string) func(*state) (float64, float64, time.Duration, string) {
 	return func(s *state) (observed, expected float64, window time.Duration, sentence string) {
-		d := &s.Duels[ch]
+		d := s.duel(ch)
 		expected = d.expected(prior[s.Kind])
 		return float64(d.Hits), expected, s.sinceMidnight(), fmt.Sprintf(format, d.Hits, d.Trials, expected)
 	}

@@ -13,7 +13,7 @@ func sends(s *state, day, n int, quota Quota) (most float64) {
 	for i := range n {
 		liveTo(s, uint32(day*secondsPerDay+i/8*60+i%8))
 		s.judge(&trial{second: s.Last, climate: &calm, status: 200, quota: quota})
-		most = max(most, float64(s.Ledgers[chQuota]))
+		most = max(most, float64(*s.ledger(chQuota)))
 	}
 	return most
 }
@@ -36,11 +36,11 @@ func TestQuotaChannel(t *testing.T) {
 		{"who hardly ever came stays for an afternoon", []int{5, 5, 5}, 220, 0, 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := state{Kind: uint8(sundew.KindAccount)}
+			s := stateOf(hot{Kind: uint8(sundew.KindAccount)})
 			for day, n := range test.past {
-				sends(&s, 20_000+day, n, Quota{})
+				sends(s, 20_000+day, n, Quota{})
 			}
-			if e := sends(&s, 20_000+len(test.past), test.today, Quota{Account: test.quota}); e < test.atLeast || e > test.atMost {
+			if e := sends(s, 20_000+len(test.past), test.today, Quota{Account: test.quota}); e < test.atLeast || e > test.atMost {
 				t.Errorf("%d requests after days of %v are worth %.2f, want %v to %v", test.today, test.past, e, test.atLeast, test.atMost)
 			}
 		})
@@ -77,17 +77,17 @@ func TestQuotaIsFair(t *testing.T) {
 
 func TestTheQuotaLearnsOnlyFromTrust(t *testing.T) {
 	for name, test := range map[string]struct {
-		before state
+		before hot
 		weight float64
 		want   float32
 	}{
-		"a first day":                  {state{TodayCount: 5000}, 1, 5000},
-		"a day at most doubles":        {state{TodayCount: 900_000, QuotaMean: 1000, QuotaDays: 1}, 1, 1500},
-		"a convicted day is forgotten": {state{TodayCount: 900_000, QuotaMean: 1000, QuotaDays: 3}, 0, 1000},
-		"a day without requests":       {state{QuotaMean: 1000, QuotaDays: 3}, 1, 1000},
+		"a first day":                  {hot{TodayCount: 5000}, 1, 5000},
+		"a day at most doubles":        {hot{TodayCount: 900_000, QuotaMean: 1000, QuotaDays: 1}, 1, 1500},
+		"a convicted day is forgotten": {hot{TodayCount: 900_000, QuotaMean: 1000, QuotaDays: 3}, 0, 1000},
+		"a day without requests":       {hot{QuotaMean: 1000, QuotaDays: 3}, 1, 1000},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := test.before
+			s := stateOf(test.before)
 			s.Kind = uint8(sundew.KindAccount)
 			if s.closeQuota(test.weight); s.QuotaMean != test.want {
 				t.Errorf("the mean is %v, want %v", s.QuotaMean, test.want)

@@ -10,19 +10,18 @@ import (
 // TestRateIsFair sums the e-value of whole minutes over the null's law of counts: it must be 1, whatever the alternative
 // has learned before.
 func TestRateIsFair(t *testing.T) {
-	for name, before := range map[string]state{
+	for name, before := range map[string]hot{
 		"fresh":            {RateWeights: evenly},
 		"busy lately":      {RateWeights: [rateLaws]float32{.1, .1, .8}, LatestMean: 100, Windows: 1},
 		"calm, was raised": {RateWeights: [rateLaws]float32{.8, .1, .1}, LatestMean: 2, Windows: 9, TodayCount: 500},
-		"shared address":   {RateWeights: evenly, Covered: [numCovered]uint64{setDevices: 0xff}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := before
+			s := stateOf(before)
 			s.Kind = uint8(sundew.KindIP)
 			mean := s.rateExpected()
 			sum, reach, e := 0.0, 1.0, 1.0 // reach = P(X >= x), e = product of the ratios so far
 			for reach > 1e-14 {
-				ending := s
+				ending := stateOf(*s.hot)
 				sum += reach * another(mean, false) * e * ending.rateDuel(false)
 				reach *= another(mean, true)
 				e *= s.rateDuel(true)
@@ -37,16 +36,16 @@ func TestRateIsFair(t *testing.T) {
 func TestRateExpectationIsNeverBelowThePopulation(t *testing.T) {
 	population := rateMean[sundew.KindIP]
 	for name, test := range map[string]struct {
-		s    state
+		s    *state
 		want float64
 	}{
-		"fresh":               {state{}, population},
-		"idle for a long day": {state{Windows: 300, TodayCount: 300}, population},
-		"busy past":           {state{PastMean: 88, PastWindows: 40}, (meanShrinkage*population + 88.0*40) / (meanShrinkage + 40)},
-		"busy today":          {state{Windows: 11, TodayCount: 10 + 10*100}, (meanShrinkage*population + 1000.0) / (meanShrinkage + 10)},
-		"two tenured devices": {state{Tenured: [2]uint64{3, 0}}, 2 * population},
-		"two of yesterday":    {state{Tenured: [2]uint64{1, 3}}, 2 * population},
-		"many fresh devices":  {state{Covered: [numCovered]uint64{setDevices: 1<<60 - 1}, Devices: [2]uint64{1<<60 - 1, 0}}, population},
+		"fresh":               {stateOf(hot{}), population},
+		"idle for a long day": {stateOf(hot{Windows: 300, TodayCount: 300}), population},
+		"busy past":           {stateOf(hot{PastMean: 88, PastWindows: 40}), (meanShrinkage*population + 88.0*40) / (meanShrinkage + 40)},
+		"busy today":          {stateOf(hot{Windows: 11, TodayCount: 10 + 10*100}), (meanShrinkage*population + 1000.0) / (meanShrinkage + 10)},
+		"two tenured devices": {withMembers(map[int]uint64{tenuredToday: 3}), 2 * population},
+		"two of yesterday":    {withMembers(map[int]uint64{tenuredToday: 1, tenuredBefore: 3}), 2 * population},
+		"many fresh devices":  {withMembers(map[int]uint64{inToday(setDevices): 1<<60 - 1, devicesToday: 1<<60 - 1}), population},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.s.Kind = uint8(sundew.KindIP)
@@ -59,12 +58,12 @@ func TestRateExpectationIsNeverBelowThePopulation(t *testing.T) {
 
 // TestATrustedDayAtMostDoublesThePast is what an attacker who feeds the baseline runs into.
 func TestATrustedDayAtMostDoublesThePast(t *testing.T) {
-	s := state{Kind: uint8(sundew.KindIP), PastMean: 10, PastWindows: maxPastWindows, Windows: 300, TodayCount: 300 * 1000}
+	s := stateOf(hot{Kind: uint8(sundew.KindIP), PastMean: 10, PastWindows: maxPastWindows, Windows: 300, TodayCount: 300 * 1000})
 	s.closeRate(1)
 	if s.PastMean > 20 {
 		t.Errorf("a day with 1000 a minute took a past of 10 to %v", s.PastMean)
 	}
-	s = state{Kind: uint8(sundew.KindIP), PastMean: 10, PastWindows: 50, Windows: 300, TodayCount: 300 * 1000}
+	s = stateOf(hot{Kind: uint8(sundew.KindIP), PastMean: 10, PastWindows: 50, Windows: 300, TodayCount: 300 * 1000})
 	s.closeRate(0)
 	if s.PastMean != 10 {
 		t.Errorf("a convicted day was learned: %v", s.PastMean)

@@ -34,12 +34,13 @@ func sequenceChannel() channel {
 }
 
 func sequenceStep(s *state, t *trial) (ratio, start float64, tried bool) {
-	before := s.LastObject
-	if t.object == 0 || t.object == before {
+	if t.object == 0 {
 		return 1, 0, false
 	}
-	s.LastObject = t.object
-	if before == 0 {
+	last := &s.cold().LastObject
+	before := *last
+	*last = t.object
+	if before == 0 || before == t.object {
 		return 1, 0, false
 	}
 	next := max(before, t.object)-min(before, t.object) <= farthestNeighbour

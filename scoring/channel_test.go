@@ -28,10 +28,10 @@ func TestHabits(t *testing.T) {
 			kind := sundew.Kind(kind)
 			t.Run(name+" "+kind.String(), func(t *testing.T) {
 				day := func(hit bool) float64 {
-					s := state{Kind: uint8(kind)}
+					s := stateOf(hot{Kind: uint8(kind)})
 					product := 1.0
 					for range 1000 {
-						ratio, _, _ := habit(&s, test.ch, test.prior, hit, test.believed)
+						ratio, _, _ := habit(s, test.ch, test.prior, hit, test.believed)
 						product *= ratio
 					}
 					return product

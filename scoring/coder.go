@@ -51,24 +51,24 @@ func (c *coder) f32(v *float32) {
 	*v = math.Float32frombits(bits)
 }
 
-// walk carries every field, in the order in which state declares them.
-func (s *state) walk(c *coder) {
+// walk carries every field, in the order in which hot declares them, but the numbers of the other parts.
+func (s *hot) walk(c *coder) {
 	c.u64(&s.Hash)
 	c.u32(&s.First)
 	c.u32(&s.Last)
 	c.u8(&s.Kind)
 	c.u8(&s.Points)
 	c.u8(&s.DayPoints)
-	c.f32(&s.DayMost)
+	c.u8(&s.Told)
 	c.u16(&s.Day)
-	for ch := range s.Ledgers {
-		c.f32((*float32)(&s.Ledgers[ch]))
+	c.u16(&s.InMinute)
+	c.u32(&s.Minute)
+	c.f32(&s.DayMost)
+	for ch := range s.HotLedgers {
+		c.f32((*float32)(&s.HotLedgers[ch]))
 	}
 	c.f32((*float32)(&s.All))
 	c.u32(&s.Trials)
-	c.u32(&s.Minute)
-	c.u16(&s.InMinute)
-	c.u16(&s.Windows)
 	c.f32(&s.PastMean)
 	c.f32(&s.PastWindows)
 	c.u32(&s.TodayCount)
@@ -76,29 +76,14 @@ func (s *state) walk(c *coder) {
 	for i := range s.RateWeights {
 		c.f32(&s.RateWeights[i])
 	}
-	for ch := range s.Duels {
-		s.Duels[ch].walk(c)
-	}
-	for i := range s.Covered {
-		c.u64(&s.Covered[i])
-	}
-	c.u64(&s.Faces)
-	c.u32(&s.ToldMinute)
-	c.u8(&s.Told)
 	for i := range 2 {
-		c.u64(&s.Devices[i])
+		c.u32(&s.PerHour[i])
 	}
 	for i := range 2 {
-		c.u64(&s.Tenured[i])
+		c.u32(&s.BytesOut[i])
 	}
-	c.u64(&s.LastObject)
-	c.u32(&s.Hours)
-	c.f32(&s.QuotaMean)
-	c.f32(&s.QuotaDays)
-	c.f32(&s.QuotaLimit)
-	for i := range s.Sets {
-		c.u64(&s.Sets[i][0])
-		c.u64(&s.Sets[i][1])
+	for i := range s.Paths {
+		c.u64(&s.Paths[i])
 	}
 	for i := range s.Counts {
 		c.u16(&s.Counts[i][0])
@@ -107,11 +92,35 @@ func (s *state) walk(c *coder) {
 	for i := range 2 {
 		c.u16(&s.PerMin[i])
 	}
-	for i := range 2 {
-		c.u32(&s.PerHour[i])
+	c.u16(&s.Windows)
+	for i := range s.HotDuels {
+		s.HotDuels[i].walk(c)
 	}
-	for i := range 2 {
-		c.u32(&s.BytesOut[i])
+	for i := range s.Lone {
+		c.u8(&s.Lone[i])
+	}
+	c.u32(&s.ToldMinute)
+	c.u32(&s.Hours)
+	c.f32(&s.QuotaMean)
+	c.f32(&s.QuotaDays)
+	c.f32(&s.QuotaLimit)
+}
+
+// walk carries every field, in the order in which cold declares them.
+func (s *cold) walk(c *coder) {
+	c.u64(&s.LastObject)
+	for i := range s.Ledgers {
+		c.f32((*float32)(&s.Ledgers[i]))
+	}
+	for i := range s.Duels {
+		s.Duels[i].walk(c)
+	}
+}
+
+// walk carries every field.
+func (s *crowd) walk(c *coder) {
+	for i := range s.Many {
+		c.u64(&s.Many[i])
 	}
 }
 

@@ -14,8 +14,10 @@ func (s *state) count(t *trial) {
 	for counts := t.counts; counts != 0; counts &= counts - 1 {
 		addTo(&s.Counts[bits.TrailingZeros16(counts)][0], 1)
 	}
-	for i, bit := range t.bits {
-		s.Sets[i][0] |= bit
+	for set, bit := range t.bits {
+		if bit != 0 {
+			s.addMembers(inThisHour(set), bit)
+		}
 	}
 	s.meet(t)
 }
@@ -59,8 +61,8 @@ func (s *state) slide(from, to uint32) {
 		s.BytesOut = slide(s.BytesOut, steps)
 	}
 	if steps := to/3600 - from/3600; steps > 0 {
-		for i := range s.Sets {
-			s.Sets[i] = slide(s.Sets[i], steps)
+		for set := range numSets {
+			s.slideMembers(inThisHour(set), inLastHour(set), steps)
 		}
 		s.PerHour = slide(s.PerHour, steps)
 	}
@@ -78,8 +80,8 @@ func (s *state) features(f *sundew.Features, c *climate) {
 	}
 	f[sundew.ClientErrorRatio10m] = ratio(f[sundew.ClientErrors10m], f[sundew.Requests10m])
 	f[sundew.AuthFailureRatio10m] = ratio(f[sundew.AuthFailures10m], f[sundew.AuthAttempts10m])
-	for i, feature := range setFeatures {
-		f[feature] = distinct(s.Sets[i][0] | s.Sets[i][1])
+	for set, feature := range setFeatures {
+		f[feature] = distinct(s.members(inThisHour(set)) | s.members(inLastHour(set)))
 	}
 	f[sundew.BytesOut10m] = 1024 * blend(s.BytesOut, ofTen)
 	f[sundew.AgeSeconds] = float64(s.Last - s.First)

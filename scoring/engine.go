@@ -242,10 +242,12 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, turn turn) {
 	if turn.kind == sundew.KindIP {
 		c.client = 0
 	}
-	s := c.table.admit(turn.hash, turn.kind, t.second)
-	if s == nil {
+	admitted := c.table.admit(turn.hash, turn.kind, t.second)
+	if admitted == nil {
 		return
 	}
+	s := c.table.open(admitted)
+	defer c.table.keep(s)
 	s.advance(t.second)
 	c.close(s, dayOf(s.Last))
 	s.count(t)
@@ -288,9 +290,9 @@ func answered(kind sundew.Kind, c *cell, t *trial) bool {
 // first trials, so that a few addresses cannot convict software that many people use.
 func (s *state) spoken(t *trial) bool {
 	if t.authAttempt {
-		return s.Duels[chAuth].Trials > voice
+		return s.trials(chAuth) > voice
 	}
-	return s.Duels[chForged].Trials > voice
+	return s.trials(chForged) > voice
 }
 
 const (

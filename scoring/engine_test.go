@@ -430,12 +430,12 @@ func BenchmarkScore(b *testing.B) {
 func TestReasonsAreTheLoudest(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 14))
 	for range 1000 {
-		s := state{Kind: uint8(sundew.KindIP), RateWeights: evenly}
+		s := stateOf(hot{Kind: uint8(sundew.KindIP), RateWeights: evenly})
 		var want []float64
-		for ch := range s.Ledgers {
-			s.Ledgers[ch] = ledger(rng.ExpFloat64() * 2)
-			if s.Ledgers[ch] > 1 {
-				want = append(want, s.Ledgers[ch].nats())
+		for ch := range numChannels {
+			*s.ledger(ch) = ledger(rng.ExpFloat64() * 2)
+			if *s.ledger(ch) > 1 {
+				want = append(want, s.ledger(ch).nats())
 			}
 		}
 		slices.SortFunc(want, func(a, b float64) int { return cmp.Compare(b, a) })
@@ -449,6 +449,17 @@ func TestReasonsAreTheLoudest(t *testing.T) {
 			t.Fatalf("reasons of %v nats, want %v", got, want)
 		}
 	}
+}
+
+// stateOf is a state of no table.
+func stateOf(h hot) *state { return &state{hot: &h, coldPart: new(cold), crowdPart: new(crowd)} }
+
+func withMembers(bitmaps map[int]uint64) *state {
+	s := stateOf(hot{})
+	for bitmap, members := range bitmaps {
+		s.setMembers(bitmap, members)
+	}
+	return s
 }
 
 // liveTo brings a state of no table to a time, as its cell would.

@@ -13,14 +13,24 @@ const (
 // points the entity had.
 func (s *state) close(day uint16) {
 	weight := 1 - float64(s.DayPoints)/100
-	for ch := range s.Duels {
-		s.Duels[ch].close(weight)
+	for i := range s.HotDuels {
+		s.HotDuels[i].close(weight)
+	}
+	if s.hasCold() {
+		c := s.cold()
+		for i := range c.Duels {
+			c.Duels[i].close(weight)
+		}
+		c.Ledgers = [numChannels - numHot]ledger{}
 	}
 	s.closeQuota(weight)
 	s.closeRate(weight)
 	s.closeTenure(uint32(day - s.Day))
-	s.Ledgers, s.All, s.Trials, s.Covered, s.Faces = [numChannels]ledger{}, 0, 0, [numCovered]uint64{}, 0
-	s.Hours = 0
+	for set := range numCovered {
+		s.setMembers(inToday(set), 0)
+	}
+	s.setMembers(facesToday, 0)
+	s.HotLedgers, s.All, s.Trials, s.Hours = [numHot]ledger{}, 0, 0, 0
 	s.Day, s.DayPoints, s.DayMost = day, 0, 0
 }
 
@@ -32,7 +42,7 @@ func (s *state) judge(t *trial) {
 		if !tried {
 			continue
 		}
-		s.Ledgers[ch].step(start, ratio)
+		s.ledger(ch).step(start, ratio)
 		product *= ratio
 	}
 	s.All.step(startWeight(s.Trials), product)
@@ -42,8 +52,13 @@ func (s *state) judge(t *trial) {
 // evidence is the entity's e-value.
 func (s *state) evidence() float64 {
 	sum := float64(weightAll * float64(s.All))
-	for _, m := range s.Ledgers {
+	for _, m := range s.HotLedgers {
 		sum += float64(weightChannel * float64(m))
+	}
+	if s.hasCold() {
+		for _, m := range s.coldPart.Ledgers {
+			sum += float64(weightChannel * float64(m))
+		}
 	}
 	return sum
 }
@@ -55,12 +70,13 @@ const maxReasons = 4
 func (s *state) explain() []sundew.Evidence {
 	var loudest [maxReasons]int
 	n := 0
-	for ch, m := range s.Ledgers {
+	for ch := range numChannels {
+		m := *s.ledger(ch)
 		if m <= 1 {
 			continue
 		}
 		at := n
-		for at > 0 && m > s.Ledgers[loudest[at-1]] {
+		for at > 0 && m > *s.ledger(loudest[at-1]) {
 			at--
 		}
 		if at == maxReasons {
@@ -74,7 +90,7 @@ func (s *state) explain() []sundew.Evidence {
 	for _, ch := range loudest[:n] {
 		observed, expected, window, sentence := channels[ch].explain(s)
 		reasons = append(reasons, sundew.Evidence{
-			Channel: channels[ch].name, Nats: s.Ledgers[ch].nats(), Observed: observed, Expected: expected, Window: window, Sentence: sentence,
+			Channel: channels[ch].name, Nats: s.ledger(ch).nats(), Observed: observed, Expected: expected, Window: window, Sentence: sentence,
 		})
 	}
 	return reasons

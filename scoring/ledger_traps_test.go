@@ -9,11 +9,11 @@ import (
 // TestStartWeightIsSpentOnce keeps a long day from buying evidence with time alone. If each of 1,440 active minutes gave
 // out 1/300, a ledger whose every bet came out even would stand at 4.8 by midnight, and Ville's bound would be lost.
 func TestStartWeightIsSpentOnce(t *testing.T) {
-	s := state{Kind: uint8(sundew.KindIP), RateWeights: evenly}
+	s := stateOf(hot{Kind: uint8(sundew.KindIP), RateWeights: evenly})
 	var rate, duels ledger
 	given, trials := 0.0, uint32(0)
 	for minute := range int64(24 * 60) {
-		_, start, tried := rateStep(&s, &trial{second: uint32(60 * minute)})
+		_, start, tried := rateStep(s, &trial{second: uint32(60 * minute)})
 		if !tried {
 			t.Fatalf("minute %d was no trial", minute)
 		}

@@ -28,7 +28,9 @@ func (e *Engine) turn() {
 	p := &e.population
 	e.eachCell(e.cells[:], func(c *cell) {
 		for slot := range c.table.used {
-			c.close(c.table.at(slot), uint16(p.day.Now))
+			s := c.table.open(c.table.at(slot))
+			c.close(s, uint16(p.day.Now))
+			c.table.keep(s)
 		}
 	})
 	for segment := range p.pools {

@@ -12,11 +12,13 @@ import (
 // The state is written little-endian: version, seed, entity limit, number of cells, the outage watch; then for each
 // cell the eviction hand, the gate, and the entities in the order of their slots, which is part of the state because
 // eviction follows it; then what is known of the population.
-const stateVersion = 3
+const stateVersion = 4
 
 var (
 	order     = binary.LittleEndian
-	stateSize = binary.Size(state{})
+	hotSize   = binary.Size(hot{}) - 8 // without the numbers of the other parts
+	coldSize  = binary.Size(cold{})
+	crowdSize = binary.Size(crowd{})
 )
 
 // AppendState appends the whole state to dst. Equal states append equal bytes.
@@ -81,11 +83,46 @@ func (t *table) appendState(dst []byte) []byte {
 		dst = append(dst, row...)
 	}
 	dst = order.AppendUint32(dst, uint32(t.used))
-	at := len(dst)
-	dst = slices.Grow(dst, t.used*stateSize)[:at+t.used*stateSize]
-	for i := range t.used {
-		t.at(i).walk(&coder{raw: dst[at+i*stateSize:][:stateSize], writes: true})
+	dst = slices.Grow(dst, t.stateSize())
+	for slot := range t.used {
+		h := t.at(slot)
+		dst = append(dst, partsOf(h))
+		dst = appendPart(dst, hotSize, h)
+		if h.Cold != 0 {
+			dst = appendPart(dst, coldSize, t.colds.at(h.Cold))
+		}
+		if h.Crowd != 0 {
+			dst = appendPart(dst, crowdSize, t.crowds.at(h.Crowd))
+		}
 	}
+	return dst
+}
+
+// stateSize is the number of bytes that the entities are written to.
+func (t *table) stateSize() int {
+	return t.used*(1+hotSize) + t.colds.taken()*coldSize + t.crowds.taken()*crowdSize
+}
+
+// Which other parts follow an entity's hot part.
+const (
+	hasCold = 1 << iota
+	hasCrowd
+)
+
+func partsOf(h *hot) (parts byte) {
+	if h.Cold != 0 {
+		parts |= hasCold
+	}
+	if h.Crowd != 0 {
+		parts |= hasCrowd
+	}
+	return parts
+}
+
+func appendPart(dst []byte, size int, part interface{ walk(*coder) }) []byte {
+	at := len(dst)
+	dst = dst[:at+size]
+	part.walk(&coder{raw: dst[at:], writes: true})
 	return dst
 }
 
@@ -185,18 +222,37 @@ func (t *table) restore(r *reader) error {
 		return fmt.Errorf("%w: truncated or over its limit", errState)
 	}
 	t.hand, t.gate.added = int(hand), added
-	raw := r.bytes(n * stateSize)
-	if r.short {
-		return fmt.Errorf("%w: it ends in the entities", errState)
-	}
-	for i := range n {
-		t.at(t.extend()).walk(&coder{raw: raw[i*stateSize:][:stateSize]})
+	for range n {
+		if err := t.restoreEntity(r); err != nil {
+			return err
+		}
 	}
 	size := firstIndex
 	for crowded(n, size) {
 		size *= 2
 	}
 	t.reindex(size)
+	return nil
+}
+
+func (t *table) restoreEntity(r *reader) error {
+	parts := r.bytes(1)[0]
+	h := t.at(t.extend())
+	h.walk(&coder{raw: r.bytes(hotSize)})
+	if parts&hasCold != 0 {
+		h.Cold = t.colds.take()
+		t.colds.at(h.Cold).walk(&coder{raw: r.bytes(coldSize)})
+	}
+	if parts&hasCrowd != 0 {
+		h.Crowd = t.crowds.take()
+		t.crowds.at(h.Crowd).walk(&coder{raw: r.bytes(crowdSize)})
+	}
+	if r.short {
+		return fmt.Errorf("%w: it ends in the entities", errState)
+	}
+	if parts > hasCold|hasCrowd || int(h.Kind) >= sundew.NumKinds {
+		return fmt.Errorf("%w: an entity is of kind %d with parts %b", errState, h.Kind, parts)
+	}
 	return nil
 }
 

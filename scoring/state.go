@@ -2,16 +2,17 @@ package scoring
 
 import (
 	"math"
-	"math/bits"
 	"time"
 )
 
-// Channels, in the order of the ledgers. A new channel is appended: the numbers stand in snapshots.
+// Channels, in the order of the ledgers. The first have something to say about nearly every entity and keep their ledgers
+// and duels in the hot part of its state. A new channel is appended: the numbers stand in snapshots.
 const (
 	chRate = iota
 	chAuth
 	chClientError
 	chPaths
+	chLimited
 	chAccounts
 	chDevices
 	chObjects
@@ -23,9 +24,9 @@ const (
 	chConsistency
 	chDuration
 	chQuota
-	chLimited
 	chFresh
 	numChannels
+	numHot = chLimited + 1
 )
 
 // The counts that windows are kept of.
@@ -41,66 +42,107 @@ const (
 	numCounts
 )
 
-// The sets whose distinct members are counted. The first four are also what the coverage channels watch.
-const (
-	setPaths = iota
-	setAccounts
-	setDevices
-	setObjects
-	setUserAgents
-	setUsernames
-	numSets
-	numCovered = setObjects + 1
-)
-
-// state is all that is kept of one entity. It holds no pointer, so that a table of a million costs the garbage collector
-// nothing, and only fixed-size fields, so that a snapshot is its bytes.
+// state is all that is kept of one entity, as its turn sees it. No part holds a pointer, so that a table of millions costs
+// the garbage collector nothing, and every part has only fixed-size fields, so that a snapshot is its bytes.
+//
+// The hot part is what every event of everybody needs. Most entities need no more: the other parts are blank until an
+// event writes to them, and are kept from then on until a day's end finds them blank again. They are reached through
+// methods alone, which note that they may have been written to.
 type state struct {
+	*hot
+	coldPart  *cold
+	crowdPart *crowd
+
+	coldTouched, crowdTouched bool
+}
+
+// hot is four cache lines.
+type hot struct {
 	Hash        uint64 // keyed hash of kind and key
 	First, Last uint32 // event time in Unix seconds; the windows and the ledgers stand at Last
 	Kind        uint8
 	Points      uint8   // after the last event
 	DayPoints   uint8   // the most today
-	DayMost     float32 // the highest e-value today, before calibration
+	Told        uint8   // what was voted on in ToldMinute
 	Day         uint16  // days since 1970 of the ledgers
-
-	Ledgers [numChannels]ledger
-	All     ledger // product of the channels' ratios event by event
-	Trials  uint32 // events today
-
+	InMinute    uint16  // requests in Minute
 	Minute      uint32  // minutes since 1970 of the open window
-	InMinute    uint16  // requests in it
-	Windows     uint16  // active minutes today, saturating
+	DayMost     float32 // the highest e-value today, before calibration
+
+	HotLedgers [numHot]ledger
+	All        ledger // product of the channels' ratios event by event
+	Trials     uint32 // events today
+
 	PastMean    float32 // mean requests per active minute of the trusted past
 	PastWindows float32 // active minutes it rests on, at most maxPastWindows
 	TodayCount  uint32  // requests in closed minutes today
 	LatestMean  float32 // further requests per minute in the latest closed ones
 	RateWeights [rateLaws]float32
 
-	Duels [numChannels]duel // chRate's is unused
+	PerHour  [2]uint32 // requests in this hour and in the one before
+	BytesOut [2]uint32 // kibibytes in these 10 minutes and in the 10 before
 
-	Covered [numCovered]uint64 // members seen today, hashed to one bit each
-	Faces   uint64             // faces shown today, hashed to one bit each
+	Paths [numHotBitmaps]uint64 // bitmaps of their own
 
-	ToldMinute uint32    // minutes since 1970 of the last vote on the climate
-	Told       uint8     // what was voted on in it
-	Devices    [2]uint64 // devices behind it today and the day before, hashed to one bit each
-	Tenured    [2]uint64 // of these the tenured ones
+	Counts [numCounts][2]uint16 // in these 10 minutes and in the 10 before
+	PerMin [2]uint16            // requests in this minute and in the one before
 
-	LastObject uint64 // number of the object that was asked for last, 0 before there was one
+	Windows  uint16                            // active minutes today, saturating
+	HotDuels [numHot - 1]duel                  // of the hot channels after chRate, which has none
+	Lone     [numBitmaps - numHotBitmaps]uint8 // the bitmaps with at most one member, see members
 
-	Hours uint32 // of the UTC day that were active today, one bit each
+	Cold, Crowd uint32 // numbers of the other parts, 0 without
+
+	ToldMinute uint32 // minutes since 1970 of the last vote on the climate
+	Hours      uint32 // of the UTC day that were active today, one bit each
 
 	QuotaMean  float32 // mean requests of a day of the trusted past
 	QuotaDays  float32 // days it rests on, at most maxQuotaDays
 	QuotaLimit float32 // requests that are allowed for today, 0 while there is no measure
+}
 
-	Sets [numSets][2]uint64 // members seen this hour and the hour before
+// cold is what few entities need: the channels that seldom have something to say.
+type cold struct {
+	LastObject uint64 // number of the object that was asked for last, 0 before there was one
+	Ledgers    [numChannels - numHot]ledger
+	Duels      [numChannels - numHot]duel
+}
 
-	Counts   [numCounts][2]uint16 // in these 10 minutes and in the 10 before
-	PerMin   [2]uint16            // requests in this minute and in the one before
-	PerHour  [2]uint32            // requests in this hour and in the one before
-	BytesOut [2]uint32            // kibibytes in these 10 minutes and in the 10 before
+// crowd holds the bitmaps with more than one member.
+type crowd struct {
+	Many [numBitmaps - numHotBitmaps]uint64
+}
+
+// hasCold is false where the cold part is surely blank.
+func (s *state) hasCold() bool { return s.Cold != 0 || s.coldTouched }
+
+// cold gives the cold part for reading or writing.
+func (s *state) cold() *cold {
+	s.coldTouched = true
+	return s.coldPart
+}
+
+// duel is the channel's; chRate has none.
+func (s *state) duel(ch int) *duel {
+	if ch < numHot {
+		return &s.HotDuels[ch-1]
+	}
+	return &s.cold().Duels[ch-numHot]
+}
+
+// trials is how many the channel's duel had today.
+func (s *state) trials(ch int) uint16 {
+	if ch < numHot {
+		return s.HotDuels[ch-1].Trials
+	}
+	return s.coldPart.Duels[ch-numHot].Trials
+}
+
+func (s *state) ledger(ch int) *ledger {
+	if ch < numHot {
+		return &s.HotLedgers[ch]
+	}
+	return &s.cold().Ledgers[ch-numHot]
 }
 
 // secondOf is a time in Unix seconds, within what 32 bits hold.
@@ -117,17 +159,6 @@ const (
 	maxPastWindows = 100
 	meanShrinkage  = 40 // active minutes that the population's mean weighs against the entity's own
 )
-
-// distinct estimates the number of members of a set from its bitmap by linear counting (Whang, Vander-Zanden and Taylor,
-// 1990). It saturates at 64 ln 64, about 266.
-func distinct(bitmap uint64) float64 { return distinctOf[bits.OnesCount64(bitmap)] }
-
-var distinctOf = func() (estimate [65]float64) {
-	for set := range estimate {
-		estimate[set] = math.Round(64 * math.Log(64/max(float64(64-set), 1)))
-	}
-	return estimate
-}()
 
 // slide moves a pair of buckets forward by steps and returns it.
 func slide[T any](pair [2]T, steps uint32) [2]T {

@@ -7,11 +7,15 @@ import "sundew"
 // idle entity that a moving hand finds.
 type table struct {
 	index []uint32 // entries, 0 free; a power of two, at most three quarters full
-	arena []*[chunk]state
+	arena []*[chunk]hot
 	used  int // slots of the arena
 	limit int
 	hand  int
 	gate  gate
+
+	colds  parts[cold]
+	crowds parts[crowd]
+	opened state
 }
 
 const (
@@ -19,12 +23,12 @@ const (
 	chunk      = 64 // states; growth by chunks copies nothing
 )
 
-func (t *table) at(slot int) *state { return &t.arena[slot/chunk][slot%chunk] }
+func (t *table) at(slot int) *hot { return &t.arena[slot/chunk][slot%chunk] }
 
 // extend adds an empty slot.
 func (t *table) extend() (slot int) {
 	if t.used == len(t.arena)*chunk {
-		t.arena = append(t.arena, new([chunk]state))
+		t.arena = append(t.arena, new([chunk]hot))
 	}
 	t.used++
 	return t.used - 1
@@ -49,7 +53,7 @@ func entry(hash uint64, slot int) uint32 { return tag(hash) | uint32(slot+1) }
 func slotOf(entry uint32) int { return int(entry&slotMask) - 1 }
 
 // find returns the state of the entity, or nil.
-func (t *table) find(hash uint64) *state {
+func (t *table) find(hash uint64) *hot {
 	if i := t.place(hash); t.index[i] != 0 {
 		return t.at(slotOf(t.index[i]))
 	}
@@ -77,8 +81,7 @@ func (t *table) warm(turns []turn) (sum uint64) {
 	}
 	for i := range turns {
 		if s := t.find(turns[i].hash); s != nil {
-			sum += s.Covered[0] + s.Sets[0][0] + s.Sets[numSets-1][1]
-			sum += uint64(s.Trials) + uint64(s.Duels[1].Hits) + uint64(s.Duels[numChannels-1].Hits) + uint64(s.PerHour[0])
+			sum += uint64(s.Trials) + s.Paths[0] + uint64(s.Windows) // a part of each of the cache lines after the hash's
 		}
 	}
 	return sum
@@ -86,7 +89,7 @@ func (t *table) warm(turns []turn) (sum uint64) {
 
 // admit returns the state of the entity, made new where there is none, or nil where the gate keeps it out. A new state
 // starts from nothing: the gate's counts decide about admission and about nothing else.
-func (t *table) admit(hash uint64, kind sundew.Kind, second uint32) *state {
+func (t *table) admit(hash uint64, kind sundew.Kind, second uint32) *hot {
 	if s := t.find(hash); s != nil {
 		return s
 	}
@@ -99,12 +102,31 @@ func (t *table) admit(hash uint64, kind sundew.Kind, second uint32) *state {
 		t.grow()
 	} else {
 		slot = t.victim()
-		t.remove(t.at(slot).Hash)
+		evicted := t.at(slot)
+		t.remove(evicted.Hash)
+		t.colds.drop(evicted.Cold)
+		t.crowds.drop(evicted.Crowd)
 	}
 	s := t.at(slot)
-	*s = state{Hash: hash, Kind: uint8(kind), First: second, Last: second, Day: dayOf(second), RateWeights: evenly}
+	*s = hot{Hash: hash, Kind: uint8(kind), First: second, Last: second, Day: dayOf(second), RateWeights: evenly}
 	t.index[t.place(hash)] = entry(hash, slot)
 	return s
+}
+
+// open shows the whole state of an entity, until the next is opened. It ends with keep.
+func (t *table) open(h *hot) *state {
+	t.opened = state{hot: h, coldPart: t.colds.at(h.Cold), crowdPart: t.crowds.at(h.Crowd)}
+	return &t.opened
+}
+
+// keep stores the parts that the entity may have written to.
+func (t *table) keep(s *state) {
+	if s.coldTouched {
+		s.Cold = t.colds.keep(s.Cold)
+	}
+	if s.crowdTouched {
+		s.Crowd = t.crowds.keep(s.Crowd)
+	}
 }
 
 // price is how many events an entity must have shown before it is let in: while there is room, one.

@@ -10,21 +10,28 @@ const tenure = 24 * time.Hour
 // entity already showed the day before, provided that it was not convicted then.
 func (s *state) meet(t *trial) {
 	device := t.bits[setDevices]
-	s.Devices[0] |= device
-	s.Tenured[0] |= t.tenured
-	if !t.aged {
-		s.Tenured[0] |= device & s.Devices[1]
+	if device == 0 {
+		return
 	}
+	s.addMembers(devicesToday, device)
+	known := t.tenured
+	if !t.aged {
+		known |= device & s.members(devicesBefore)
+	}
+	s.addMembers(tenuredToday, known)
 }
 
 // tenured estimates how many tenured devices are behind the entity, as the larger of today's and yesterday's count, so
 // that a crowd does not vanish at midnight. It is 0 where no devices are logged.
-func (s *state) tenured() float64 { return max(distinct(s.Tenured[0]), distinct(s.Tenured[1])) }
+func (s *state) tenured() float64 {
+	return max(distinct(s.members(tenuredToday)), distinct(s.members(tenuredBefore)))
+}
 
 // closeTenure begins a day. What a convicted entity showed makes nobody tenured.
 func (s *state) closeTenure(days uint32) {
 	if s.DayPoints >= convicted {
-		s.Devices[0] = 0
+		s.setMembers(devicesToday, 0)
 	}
-	s.Devices, s.Tenured = slide(s.Devices, days), slide(s.Tenured, days)
+	s.slideMembers(devicesToday, devicesBefore, days)
+	s.slideMembers(tenuredToday, tenuredBefore, days)
 }

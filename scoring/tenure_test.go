@@ -96,8 +96,8 @@ func TestTenuredDevices(t *testing.T) {
 // TestInventedDevicesRaiseNoExpectation has a flood that shows a new device with every request: it must be found as soon
 // as one that shows none.
 func TestInventedDevicesRaiseNoExpectation(t *testing.T) {
-	rate := func(change func(i int, e *sundew.Event)) (s state) {
-		s.Kind, s.RateWeights = uint8(sundew.KindIP), evenly
+	rate := func(change func(i int, e *sundew.Event)) *state {
+		s := stateOf(hot{Kind: uint8(sundew.KindIP), RateWeights: evenly})
 		for i := range 1000 {
 			e := request(time.Duration(i)*100*time.Millisecond, client, func(e *sundew.Event) { change(i, e) })
 			trial := newTrial(&e, 7)
@@ -113,7 +113,7 @@ func TestInventedDevicesRaiseNoExpectation(t *testing.T) {
 	if got, want := with.rateExpected(), without.rateExpected(); got != want {
 		t.Errorf("1000 invented devices take the expectation from %v to %v", want, got)
 	}
-	if got, want := with.Ledgers[chRate], without.Ledgers[chRate]; got != want {
+	if got, want := *with.ledger(chRate), *without.ledger(chRate); got != want {
 		t.Errorf("rate evidence %v, without devices %v", got, want)
 	}
 }
