@@ -80,7 +80,6 @@ func benchmarkQuiet(b *testing.B, entities int) {
 	events := make([]sundew.Event, batch)
 	before, others := heap(), collectionCPU(b)
 	e := filled(b, q, events, entities)
-	kept := heap() - before
 	collection := max(collectionCPU(b)-others, 0) // what the engine adds to it
 	b.ReportAllocs()
 	n, used := 0, time.Duration(0)
@@ -93,7 +92,10 @@ func benchmarkQuiet(b *testing.B, entities int) {
 		e.Score(sundew.Batch{Events: events})
 		used += cpu(b) - began
 	}
-	b.ReportMetric(float64(used.Nanoseconds())/float64(n), "cpu-ns/event")
+	perEvent := float64(used.Nanoseconds()) / float64(n)
+	kept := heap() - before
+	b.ReportMetric(perEvent, "cpu-ns/event")
+	b.ReportMetric(perEvent/(entitiesPerEvent*plainLookup(b, e.Entities())), "x-lookups")
 	b.ReportMetric(0, "ns/op") // has the making of the events in it
 	b.ReportMetric(float64(kept)/float64(e.Entities()), "B/entity")
 	b.ReportMetric(float64(collection.Microseconds())/1e3, "GC-ms")
@@ -117,6 +119,29 @@ func filled(tb testing.TB, q *quiet, events []sundew.Event, entities int) *Engin
 	}
 	q.second += int64(q.clients / 100)
 	return e
+}
+
+const entitiesPerEvent = 3
+
+// plainLookup is what a machine of this kind takes at least for one entity, in nanoseconds: a lookup in Go's map and one
+// write to each cache line of a record of 256 bytes, at random. Ratios to it can be compared between machines and hours.
+func plainLookup(tb testing.TB, entities int) float64 {
+	tb.Helper()
+	const lookups = 1 << 20
+	type record [4][8]uint64
+	records, slots := make([]record, entities), make(map[uint64]uint32, entities)
+	for i := range records {
+		slots[uint64(i)*0x9e3779b97f4a7c15] = uint32(i)
+	}
+	rng := rand.New(rand.NewPCG(19, 20))
+	began := cpu(tb)
+	for range lookups {
+		r := &records[slots[rng.Uint64N(uint64(entities))*0x9e3779b97f4a7c15]]
+		for line := range r {
+			r[line][0]++
+		}
+	}
+	return float64((cpu(tb) - began).Nanoseconds()) / lookups
 }
 
 func heap() uint64 {

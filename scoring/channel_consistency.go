@@ -45,9 +45,16 @@ func consistencyChannel() channel {
 
 // faceOf is the bit of the event's face, 0 for an event that shows none. A field that the log leaves out is a part of it,
 // so that gateways which log less than others give a client a second face and no more.
-func faceOf(e *sundew.Event, h hasher) uint64 {
+func (t *trial) faceOf(e *sundew.Event, h hasher) uint64 {
 	if e.UserAgent == "" && e.JA4 == "" && e.Country == "" {
 		return 0
 	}
-	return 1 << ((h.text(e.UserAgent) ^ (h + 1).text(e.JA4) ^ (h + 2).text(e.Country)) >> 58)
+	face := t.userAgent
+	if e.JA4 != "" {
+		face ^= (h + 1).text(e.JA4)
+	}
+	if e.Country != "" {
+		face ^= (h + 2).text(e.Country)
+	}
+	return bitOf(face)
 }

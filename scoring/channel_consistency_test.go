@@ -40,7 +40,7 @@ func TestFaceOf(t *testing.T) {
 	face := func(agent, ja4, country string) uint64 {
 		e := sundew.NewEvent()
 		e.UserAgent, e.JA4, e.Country = agent, ja4, country
-		return faceOf(&e, 7)
+		return newTrial(&e, 7).face
 	}
 	if got := face("", "", ""); got != 0 {
 		t.Errorf("an event that shows nothing has the face %x", got)

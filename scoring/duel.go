@@ -53,8 +53,11 @@ const (
 func (d *duel) null(prior beta) float64 {
 	hits := prior.hits + float64(d.NullHits)
 	size := prior.hits + prior.misses + float64(d.NullTrials)
-	withPast := (hits + d.PastHits.trials()) / (size + d.PastSize.trials())
-	return max(withPast, hits/size, prior.mean())
+	p := max(hits/size, prior.mean())
+	if d.PastSize == 0 {
+		return p
+	}
+	return max(p, (hits+d.PastHits.trials())/(size+d.PastSize.trials()))
 }
 
 // alternative is the same for an entity that goes on as it did lately, from what is believed before it did anything.
@@ -90,10 +93,14 @@ func (d *duel) believingStep(prior, belief beta, hit bool, damp float64) float64
 // settle ends a trial for which the null gave a hit the probability p and the alternative q.
 func (d *duel) settle(p, q float64, hit bool) float64 {
 	d.remember(hit)
-	if hit {
+	switch {
+	case q == p:
+		return 1
+	case hit:
 		return q / p
+	default:
+		return (1 - q) / (1 - p)
 	}
-	return (1 - q) / (1 - p)
 }
 
 func (d *duel) remember(hit bool) {

@@ -201,8 +201,13 @@ func (e *Engine) deal(events []sundew.Event) {
 		e.ids = event.AppendIDs(e.ids[:0])
 		for _, entity := range e.ids {
 			if scored(entity.Kind) {
-				hash := e.hash.key(entity.Kind, entity.Key)
-				if t := &e.trials[i]; entity.Kind == sundew.KindFingerprint && t.authAttempt {
+				t, hash := &e.trials[i], uint64(0)
+				if entity.Kind == sundew.KindDevice {
+					hash = keyOf(sundew.KindDevice, t.device)
+				} else {
+					hash = e.hash.key(entity.Kind, entity.Key)
+				}
+				if entity.Kind == sundew.KindFingerprint && t.authAttempt {
 					t.outage = e.outage.add(hash, t.second, t.authFailure)
 				}
 				e.seat(i, event, entity, hash, cellOf(entity.Kind, hash))
@@ -229,30 +234,39 @@ func scored(kind sundew.Kind) bool { return kind != sundew.KindASN }
 
 func (e *Engine) play(c *cell) {
 	for turns := range slices.Chunk(c.turns, together) {
-		c.warmth += c.table.warm(turns)
-		for _, turn := range turns {
-			e.take(c, &e.trials[turn.event], &e.scores[turn.score], turn)
+		var found [together]*hot
+		c.warmth += c.table.warm(turns, &found)
+		for i, turn := range turns {
+			e.take(c, found[i], &e.trials[turn.event], &e.scores[turn.score], turn)
 		}
 	}
 	c.turns = c.turns[:0]
 }
 
-// take is one entity's turn: its state takes the event, and the score says how the entity stands after it.
-func (e *Engine) take(c *cell, t *trial, score *sundew.Score, turn turn) {
+// take is one entity's turn: its state takes the event, and the score says how the entity stands after it. Its state is
+// the one found before, unless it was not there or a turn since has given its place away.
+func (e *Engine) take(c *cell, h *hot, t *trial, score *sundew.Score, turn turn) {
 	if turn.kind == sundew.KindIP {
 		c.client = 0
 	}
-	admitted := c.table.admit(turn.hash, turn.kind, t.second)
-	if admitted == nil {
-		return
+	if h == nil || h.Hash != turn.hash {
+		if h = c.table.admit(turn.hash, turn.kind, t.second); h == nil {
+			return
+		}
 	}
-	s := c.table.open(admitted)
-	defer c.table.keep(s)
+	s := c.table.open(h)
+	e.fill(c, s, t, score)
+	c.table.keep(s)
+}
+
+// fill lets the state take the event and fills in the score.
+func (e *Engine) fill(c *cell, s *state, t *trial, score *sundew.Score) {
+	kind := sundew.Kind(s.Kind)
 	s.advance(t.second)
 	c.close(s, dayOf(s.Last))
 	s.count(t)
 	c.tell(s, t)
-	if !answered(turn.kind, c, t) {
+	if !answered(kind, c, t) {
 		s.judge(t)
 	}
 	evidence := s.evidence()
@@ -262,7 +276,7 @@ func (e *Engine) take(c *cell, t *trial, score *sundew.Score, turn turn) {
 	score.Points = min(100*odds/(1+odds), 100)
 	s.Points = uint8(score.Points)
 	s.DayPoints = max(s.DayPoints, s.Points)
-	if turn.kind == sundew.KindIP {
+	if kind == sundew.KindIP {
 		c.client = s.Points
 		t.answered = s.Points >= convicted || s.spoken(t)
 	}

@@ -18,19 +18,22 @@ func (h hasher) bit(member string) uint64 {
 	if member == "" {
 		return 0
 	}
-	return 1 << (h.text(member) >> 58)
+	return bitOf(h.text(member))
 }
+
+// bitOf is one of 64 bits by a hash.
+func bitOf(hash uint64) uint64 { return 1 << (hash >> 58) }
 
 // key hashes an entity that is known by text.
-func (h hasher) key(kind sundew.Kind, key string) uint64 {
-	return (h + hasher(uint64(kind)*0x9e3779b97f4a7c15)).text(key)
-}
+func (h hasher) key(kind sundew.Kind, key string) uint64 { return keyOf(kind, h.text(key)) }
 
-// prefix hashes a network or, with all bits, an address.
-func (h hasher) prefix(kind sundew.Kind, p netip.Prefix) uint64 {
-	b := p.Addr().As16()
-	salted := h + hasher(uint64(kind)*0x9e3779b97f4a7c15+uint64(p.Bits()))
-	return xxh3.HashSeed(b[:], uint64(salted))
+// keyOf makes the hash of an entity's text that of the entity, by the finaliser of SplitMix64 (Steele, Lea and Flood,
+// OOPSLA 2014).
+func keyOf(kind sundew.Kind, text uint64) uint64 {
+	x := text + uint64(kind)*0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }
 
 // address hashes an address for a table that the engine keeps to itself.

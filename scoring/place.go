@@ -28,13 +28,7 @@ func (e *Engine) place(client netip.Addr) *place {
 		for i, entity := range at.entities[:at.n] {
 			at.hashes[i] = e.hash.key(entity.Kind, entity.Key)
 		}
-		at.home = e.home(client)
+		at.home = cellOf(sundew.KindPrefix, at.hashes[at.n-1])
 	}
 	return at
-}
-
-// home is the cell of an address and of its networks.
-func (e *Engine) home(client netip.Addr) int {
-	prefixes, n := sundew.Prefixes(client)
-	return cellOf(sundew.KindPrefix, e.hash.prefix(sundew.KindPrefix, prefixes[n-1]))
 }

@@ -22,8 +22,8 @@ func TestPlaceIsThatOfTheAddress(t *testing.T) {
 			e.place(client)
 			at := e.place(client)
 			want := sundew.AppendNetworks(nil, client)
-			if !slices.Equal(at.entities[:at.n], want) || at.home != e.home(client) {
-				t.Fatalf("%s is at %+v, want %v in cell %d", client, at, want, e.home(client))
+			if !slices.Equal(at.entities[:at.n], want) || at.home != homeOf(e, client) {
+				t.Fatalf("%s is at %+v, want %v in cell %d", client, at, want, homeOf(e, client))
 			}
 			for j, entity := range want {
 				if at.hashes[j] != e.hash.key(entity.Kind, entity.Key) {
@@ -32,6 +32,11 @@ func TestPlaceIsThatOfTheAddress(t *testing.T) {
 			}
 		}
 	}
+}
+
+// homeOf is the cell of an address's widest network.
+func homeOf(e *Engine, client netip.Addr) int {
+	return cellOf(sundew.KindPrefix, e.hash.key(sundew.KindPrefix, sundew.PartitionKey(client)))
 }
 
 // TestOldEventsAreLetGo has a small batch follow a large one.

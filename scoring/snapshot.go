@@ -86,14 +86,11 @@ func (t *table) appendState(dst []byte) []byte {
 	dst = slices.Grow(dst, t.stateSize())
 	for slot := range t.used {
 		h := t.at(slot)
-		dst = append(dst, partsOf(h))
-		dst = appendPart(dst, hotSize, h)
-		if h.Cold != 0 {
-			dst = appendPart(dst, coldSize, t.colds.at(h.Cold))
-		}
-		if h.Crowd != 0 {
-			dst = appendPart(dst, crowdSize, t.crowds.at(h.Crowd))
-		}
+		parts := partsOf(h)
+		dst = append(dst, byte(parts))
+		at := len(dst)
+		dst = dst[:at+parts.size()]
+		t.walk(h, &coder{raw: dst[at:], writes: true})
 	}
 	return dst
 }
@@ -103,13 +100,15 @@ func (t *table) stateSize() int {
 	return t.used*(1+hotSize) + t.colds.taken()*coldSize + t.crowds.taken()*crowdSize
 }
 
-// Which other parts follow an entity's hot part.
+// partSet says which other parts follow an entity's hot part.
+type partSet byte
+
 const (
-	hasCold = 1 << iota
+	hasCold partSet = 1 << iota
 	hasCrowd
 )
 
-func partsOf(h *hot) (parts byte) {
+func partsOf(h *hot) (parts partSet) {
 	if h.Cold != 0 {
 		parts |= hasCold
 	}
@@ -119,11 +118,27 @@ func partsOf(h *hot) (parts byte) {
 	return parts
 }
 
-func appendPart(dst []byte, size int, part interface{ walk(*coder) }) []byte {
-	at := len(dst)
-	dst = dst[:at+size]
-	part.walk(&coder{raw: dst[at:], writes: true})
-	return dst
+// size is the number of bytes that the parts are written to, the hot part among them.
+func (p partSet) size() int {
+	size := hotSize
+	if p&hasCold != 0 {
+		size += coldSize
+	}
+	if p&hasCrowd != 0 {
+		size += crowdSize
+	}
+	return size
+}
+
+// walk carries every part that the entity has.
+func (t *table) walk(h *hot, c *coder) {
+	h.walk(c)
+	if h.Cold != 0 {
+		t.colds.at(h.Cold).walk(c)
+	}
+	if h.Crowd != 0 {
+		t.crowds.at(h.Crowd).walk(c)
+	}
 }
 
 // RestoreState replaces the state by what AppendState wrote. The seed comes with it; the entity limit must be that of
@@ -236,17 +251,16 @@ func (t *table) restore(r *reader) error {
 }
 
 func (t *table) restoreEntity(r *reader) error {
-	parts := r.bytes(1)[0]
+	parts := partSet(r.bytes(1)[0])
+	raw := r.bytes(parts.size())
 	h := t.at(t.extend())
-	h.walk(&coder{raw: r.bytes(hotSize)})
 	if parts&hasCold != 0 {
 		h.Cold = t.colds.take()
-		t.colds.at(h.Cold).walk(&coder{raw: r.bytes(coldSize)})
 	}
 	if parts&hasCrowd != 0 {
 		h.Crowd = t.crowds.take()
-		t.crowds.at(h.Crowd).walk(&coder{raw: r.bytes(crowdSize)})
 	}
+	t.walk(h, &coder{raw: raw})
 	if r.short {
 		return fmt.Errorf("%w: it ends in the entities", errState)
 	}

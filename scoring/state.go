@@ -9,12 +9,12 @@ import (
 // and duels in the hot part of its state. A new channel is appended: the numbers stand in snapshots.
 const (
 	chRate = iota
-	chAuth
 	chClientError
 	chPaths
-	chLimited
-	chAccounts
 	chDevices
+	chLimited
+	chAuth
+	chAccounts
 	chObjects
 	chForged
 	chUnproven

@@ -73,15 +73,19 @@ func (t *table) place(hash uint64) int {
 	}
 }
 
-// warm reads what the turns will need, all of it before the first is taken, so that the processor waits for many
-// entities' memory at a time. The sum means nothing; it keeps the reads from being left out.
-func (t *table) warm(turns []turn) (sum uint64) {
+// warm finds the states of the turns and reads what the turns will need, all of it before the first is taken, so that the
+// processor waits for many entities' memory at a time. The sum means nothing; it keeps the reads from being left out.
+func (t *table) warm(turns []turn, found *[together]*hot) (sum uint64) {
 	for i := range turns {
 		sum += uint64(t.index[int(turns[i].hash)&(len(t.index)-1)])
 	}
 	for i := range turns {
-		if s := t.find(turns[i].hash); s != nil {
-			sum += uint64(s.Trials) + s.Paths[0] + uint64(s.Windows) // a part of each of the cache lines after the hash's
+		found[i] = t.find(turns[i].hash)
+	}
+	for _, s := range found[:len(turns)] {
+		if s != nil {
+			sum += s.Paths[0] + uint64(s.Windows) + uint64(s.Hours) // a part of each of the cache lines after the hash's
+			sum += t.crowds.at(s.Crowd).Many[0]
 		}
 	}
 	return sum

@@ -8,6 +8,8 @@ import (
 
 // trial is what the channels need to know of an event, worked out once for all its entities.
 type trial struct {
+	device      uint64 // hash of its text, 0 without one
+	userAgent   uint64 // the same
 	second      uint32 // Unix time, within what 32 bits hold
 	status      int
 	clientError bool
@@ -47,14 +49,20 @@ func newTrial(e *sundew.Event, h hasher) trial {
 	t.odd, t.attack = inspect(e.Path, e.Query)
 	t.object = numberOf(e.Object)
 	t.bits = [numSets]uint64{
-		setPaths:      h.bit(e.Path),
-		setAccounts:   h.bit(firstOf(e.AuthUsername, e.Account)),
-		setDevices:    h.bit(e.Device),
-		setObjects:    h.bit(e.Object),
-		setUserAgents: h.bit(e.UserAgent),
-		setUsernames:  h.bit(e.AuthUsername),
+		setPaths:     h.bit(e.Path),
+		setAccounts:  h.bit(firstOf(e.AuthUsername, e.Account)),
+		setObjects:   h.bit(e.Object),
+		setUsernames: h.bit(e.AuthUsername),
 	}
-	t.face = faceOf(e, h)
+	if e.Device != "" {
+		t.device = h.text(e.Device)
+		t.bits[setDevices] = bitOf(t.device)
+	}
+	if e.UserAgent != "" {
+		t.userAgent = h.text(e.UserAgent)
+		t.bits[setUserAgents] = bitOf(t.userAgent)
+	}
+	t.face = t.faceOf(e, h)
 	t.counts = countsOf(&t)
 	t.aged, t.fresh = e.DeviceAge >= 0, e.DeviceAge >= 0 && e.DeviceAge < freshAge
 	if e.DeviceAge >= tenure {
