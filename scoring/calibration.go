@@ -165,4 +165,4 @@ func (p *pool) exceedances(threshold int, beyond float64) []float64 {
 }
 
 // nats is the evidence of a bin's floor.
-func nats(bin int) float64 { return math.Log(evidenceFloor(bin)) }
+func nats(bin int) float64 { return law.Log(evidenceFloor(bin)) }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"sundew"
+	"sundew/scoring/law"
 )
 
 // Config sizes the engine.
@@ -282,7 +283,7 @@ func (e *Engine) fill(c *cell, s *state, t *trial, score *sundew.Score) {
 	}
 	s.features(&score.Features, t.climate)
 	if score.Points >= explainFrom {
-		score.Nats, score.Evidence = math.Log(evidence), s.explain()
+		score.Nats, score.Evidence = law.Log(evidence), s.explain()
 	}
 }
 

@@ -1,6 +1,10 @@
 package scoring
 
-import "math"
+import (
+	"math"
+
+	"sundew/scoring/law"
+)
 
 // ledger is a running e-value, the mixture over start times of products of evidence ratios:
 //
@@ -28,7 +32,7 @@ func towardsZero(x float64) float32 {
 	return near
 }
 
-func (m ledger) nats() float64 { return math.Log(float64(m)) }
+func (m ledger) nats() float64 { return law.Log(float64(m)) }
 
 // starts are the weights of starting at trial 0, 1, ... of a day: 0.295 / ((j+1) ln^2(j+2)), whose infinite sum is 1.
 // After the last one no more starting weight is given out, so the sum stays below 1.
@@ -37,7 +41,7 @@ var starts = startWeights(4096)
 func startWeights(n int) []float64 {
 	weights := make([]float64, n)
 	for j := range weights {
-		l := math.Log(float64(j + 2))
+		l := law.Log(float64(j + 2))
 		weights[j] = 0.295 / (float64(j+1) * l * l)
 	}
 	return weights

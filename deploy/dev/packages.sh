@@ -7,7 +7,7 @@ usage() {
 usage: packages.sh [--list]
 
 Installs with apt-get what is missing of: Java and Maven (Apache Kafka), nginx, HAProxy, Chromium, the CrowdSec custom
-bouncer, curl, jq and ShellCheck. Needs root only if something is missing.
+bouncer, curl, jq, ShellCheck and the emulator of arm64 programs. Needs root only if something is missing.
 
   --list  only name the packages that are missing
 USAGE
@@ -28,6 +28,7 @@ chromium chromium
 crowdsec-custom-bouncer crowdsec-custom-bouncer
 curl curl
 jq jq
+qemu-aarch64-static qemu-user-static
 shellcheck shellcheck
 PROGRAMS
 }
