@@ -33,6 +33,7 @@ func decodeLine(d Decoder, format string, line []byte, size int, e *sundew.Event
 	*e = sundew.NewEvent()
 	err := d.Decode(line, e)
 	if err == nil {
+		inferRoute(e)
 		return parsed, sundew.DeadLetter{}
 	}
 	if errors.Is(err, ErrNoEvent) {

@@ -54,14 +54,16 @@ func (d *apacheErrorDecoder) Decode(line []byte, e *sundew.Event) error {
 	}
 	d.reset()
 	d.put(e, timeField, []byte("time"), clock, clock)
-	client = withoutPort(client)
+	if bytes.Contains(line, []byte("[pid ")) { // 2.4, which writes a port
+		client = withoutPort(client)
+	}
 	d.put(e, clientField, []byte("client"), client, client)
 	d.path(e, message)
 	d.attribute(e, []byte("message"), bytes.TrimSpace(message))
 	return d.finish(e)
 }
 
-// withoutPort takes off the port, which Apache 2.4 writes behind IPv6 addresses without brackets too.
+// withoutPort takes off the port, which stands behind IPv6 addresses without brackets too.
 func withoutPort(client []byte) []byte {
 	if colon := bytes.LastIndexByte(client, ':'); colon > 0 {
 		return client[:colon]

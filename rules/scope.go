@@ -104,11 +104,26 @@ func (s *scope) includesRoute(e *sundew.Event) bool {
 		if r.method != "" && r.method != e.Method {
 			continue
 		}
-		if e.Route == r.template || (e.Route == "" && r.fits(e.Path)) {
+		if sameRoute(e.Route, r.template) || (e.Route == "" && r.fits(e.Path)) {
 			return true
 		}
 	}
 	return false
+}
+
+// sameRoute compares templates whatever they call their placeholders.
+func sameRoute(a, b string) bool {
+	for {
+		i, j := strings.IndexByte(a, '{'), strings.IndexByte(b, '{')
+		if i < 0 || j < 0 {
+			return a == b
+		}
+		if a[:i] != b[:j] {
+			return false
+		}
+		_, a, _ = strings.Cut(a[i:], "}")
+		_, b, _ = strings.Cut(b[j:], "}")
+	}
 }
 
 func (r *route) fits(path string) bool {
