@@ -30,10 +30,14 @@ const (
 	devicesBefore
 	tenuredToday // of these the tenured ones
 	tenuredBefore
-	thisHour   // of the first set after paths; the others follow
-	lastHour   = thisHour + numSets - 1
-	today      = lastHour + numSets - 1 // the same for the covered sets
-	numBitmaps = today + numCovered - 1
+	networksToday  // it came from
+	networkBefore  // the first one of the latest trusted day
+	softwareBefore // likewise
+	routeBefore    // of the event before
+	thisHour       // of the first set after paths; the others follow
+	lastHour       = thisHour + numSets - 1
+	today          = lastHour + numSets - 1 // the same for the covered sets
+	numBitmaps     = today + numCovered - 1
 )
 
 // The bitmaps of a set's members in this hour, in the one before, and today.

@@ -36,6 +36,11 @@ var channels = [numChannels]channel{
 	chQuota:       quotaChannel(),
 	chLimited:     limitedChannel(),
 	chFresh:       freshChannel(),
+	chDenied:      deniedChannel(),
+	chPast:        pastChannel(),
+	chNetworks:    networksChannel(),
+	chTiming:      timingChannel(),
+	chRoutes:      routesChannel(),
 }
 
 // channelsOf are the numbers of the channels that a kind takes part in, in their order.
@@ -94,6 +99,26 @@ func habit(s *state, ch int, prior *priorOf, hit bool, believed float64) (ratio,
 	}
 	p := d.null(prior[s.Kind])
 	return d.settle(p, max(p, believed), hit), startWeight(0), true
+}
+
+// settled is habit for a habit that takes more than one trial to show: the day's first trials only tell it, and the last
+// of them makes one statement of all, that the share of hits is at least the given one. What the entity's trusted past
+// showed of it is no news.
+func settled(s *state, ch, trials int, share float64, prior *priorOf, hit bool, believed float64) (ratio, start float64, tried bool) {
+	d := s.duel(ch)
+	d.remember(hit)
+	if int(d.Trials) != trials {
+		return 1, 0, false
+	}
+	p := prior[s.Kind].mean()
+	if d.PastSize > 0 && d.PastHits.trials() >= float64(share*d.PastSize.trials())/2 {
+		return 1, 0, false
+	}
+	if q := max(p, believed); float64(d.Hits) >= float64(share*float64(trials)) {
+		return q / p, startWeight(0), true
+	} else {
+		return (1 - q) / (1 - p), startWeight(0), true
+	}
 }
 
 // sinceMidnight is how much of the UTC day the evidence covers: the ledgers begin anew each day.

@@ -41,7 +41,8 @@ var clientErrorPrior = priorOf{
 	sundew.KindAPIKey:  {.5, 9.5},
 }
 
-// clientErrorChannel sees requests answered with 400 to 499: things that are not there or not allowed.
+// clientErrorChannel sees requests answered with 400 to 499: things that are not there or make no sense. What is
+// forbidden has a channel of its own, which a request speaks to first.
 func clientErrorChannel() channel {
 	return channel{
 		name:  "outcome_client_error",
@@ -49,7 +50,7 @@ func clientErrorChannel() channel {
 		step: func(s *state, t *trial) (float64, float64, bool) {
 			return outcomeStep(s, t, chClientError, ofClientError, &clientErrorPrior)
 		},
-		explain: outcomeExplain(chClientError, &clientErrorPrior, "%d of %d requests were refused or not found, %.1f expected"),
+		explain: outcomeExplain(chClientError, &clientErrorPrior, "%d of %d requests were not found or made no sense, %.1f expected"),
 	}
 }
 
@@ -57,6 +58,39 @@ const (
 	statusTooManyRequests = 429
 	statusClientClosed    = 499 // nginx: the client closed the connection
 )
+
+// deniedPrior expects one request in fifty to be forbidden: a link to somebody else's page, a session that ended.
+var deniedPrior = priorOf{
+	sundew.KindIP:      {.3, 14.7},
+	sundew.KindPrefix:  {.3, 14.7},
+	sundew.KindDevice:  {.3, 14.7},
+	sundew.KindAccount: {.3, 14.7},
+	sundew.KindAPIKey:  {.3, 14.7},
+}
+
+// deniedChannel sees requests that the API refuses because of who asks: 403, and 401 where nobody tried to log in. It
+// listens from the first refusal of a day on; that one itself is no evidence.
+func deniedChannel() channel {
+	return channel{
+		name:  "outcome_denied",
+		kinds: kinds(sundew.KindIP, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey),
+		step: func(s *state, t *trial) (float64, float64, bool) {
+			what, failed, spoke := t.outcome()
+			denied := spoke && what == ofDenied
+			if what == ofAuth || !spoke || (!denied && s.trials(chDenied) == 0) {
+				return 1, 0, false
+			}
+			d := s.duel(chDenied)
+			if d.Trials == 0 {
+				d.remember(failed)
+				return 1, 0, false
+			}
+			start := startWeight(uint32(d.Trials))
+			return d.lifted(deniedPrior[s.Kind], denied, &t.climate[s.Kind][ofDenied]), start, true
+		},
+		explain: outcomeExplain(chDenied, &deniedPrior, "%d of %d requests were forbidden, %.1f expected"),
+	}
+}
 
 // outcome says which of the outcome channels the event speaks to, and whether it failed. Authentication has its own
 // channel; what a browser asks for unbidden, what the client gave up, and what an edge of ours refused say nothing about
@@ -67,6 +101,8 @@ func (t *trial) outcome() (what int, failed, spoke bool) {
 		return ofAuth, t.authFailure, true
 	case t.unbidden || t.ours || t.status == 0 || t.status == statusTooManyRequests || t.status == statusClientClosed:
 		return 0, false, false
+	case t.status == 401 || t.status == 403:
+		return ofDenied, true, true
 	}
 	return ofClientError, t.clientError, true
 }

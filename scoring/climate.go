@@ -17,6 +17,7 @@ const (
 	ofAuth = iota
 	ofClientError
 	ofServerError
+	ofDenied
 	numWeathered
 )
 
@@ -110,6 +111,9 @@ func (c *cell) tell(s *state, t *trial) {
 	}
 	if what, failed, spoke := t.outcome(); spoke {
 		c.vote(s, what, failed)
+		if what == ofClientError {
+			c.vote(s, ofDenied, false)
+		}
 	}
 	if t.status != 0 && !t.ours {
 		c.vote(s, ofServerError, t.status >= 500 && t.status <= 599)

@@ -109,6 +109,8 @@ func (s *hot) walk(c *coder) {
 // walk carries every field, in the order in which cold declares them.
 func (s *cold) walk(c *coder) {
 	c.u64(&s.LastObject)
+	c.u32(&s.LastTimed)
+	c.u32(&s.LastGap)
 	for i := range s.Ledgers {
 		c.f32((*float32)(&s.Ledgers[i]))
 	}

@@ -120,6 +120,7 @@ type cell struct {
 
 	votes   [segments]pool                       // of client-days that closed in this epoch
 	weather [sundew.NumKinds][numWeathered]votes // of this minute
+	steps   *flows                               // from route to route, of this epoch; nil where there were none
 	warmth  uint64                               // see table.warm; not part of the state
 }
 
@@ -193,7 +194,7 @@ func (e *Engine) deal(events []sundew.Event) {
 	for i := range events {
 		event := &events[i]
 		t := newTrial(event, e.hash)
-		t.climate, t.quota = &e.population.climate, e.config.Quota
+		t.climate, t.ways, t.quota = &e.population.climate, &e.population.ways, e.config.Quota
 		e.trials = append(e.trials, t)
 		at := e.place(event.Client)
 		for j, entity := range at.entities[:at.n] {
@@ -267,6 +268,7 @@ func (e *Engine) fill(c *cell, s *state, t *trial, score *sundew.Score) {
 	c.close(s, dayOf(s.Last))
 	s.count(t)
 	c.tell(s, t)
+	c.pace(s, t)
 	if !answered(kind, c, t) {
 		s.judge(t)
 	}

@@ -12,6 +12,9 @@ type population struct {
 	pools  [segments]pool // votes of client-days that are at least a day old
 	recent [segments]pool // younger votes, in quarantine until the next epoch
 	maps   [segments]calibration
+
+	flows flows          // of the epochs before
+	ways  [numFlows]ways // what they say; not part of the state
 }
 
 func newPopulation() population {
@@ -44,6 +47,7 @@ func (e *Engine) turn() {
 	for i := range e.cells {
 		e.cells[i].votes = [segments]pool{}
 	}
+	e.turnFlows()
 }
 
 // close ends the entity's client-day if it is before the given one. The client-day votes with its highest evidence.

@@ -12,7 +12,7 @@ import (
 // The state is written little-endian: version, seed, entity limit, number of cells, the outage watch; then for each
 // cell the eviction hand, the gate, and the entities in the order of their slots, which is part of the state because
 // eviction follows it; then what is known of the population.
-const stateVersion = 4
+const stateVersion = 5
 
 var (
 	order     = binary.LittleEndian
@@ -45,7 +45,7 @@ func (e *Engine) appendPopulation(dst []byte) []byte {
 			}
 		}
 	}
-	for _, part := range [...]any{p.day, p.minute, p.climate, weather} {
+	for _, part := range [...]any{p.day, p.minute, p.climate, weather, &p.flows, e.steps()} {
 		dst, _ = binary.Append(dst, order, part) // fails for types without a fixed size alone
 	}
 	for segment := range segments {
@@ -186,10 +186,14 @@ func (e *Engine) restore(r *reader) error {
 
 func (e *Engine) restorePopulation(r *reader) error {
 	p := &e.population
-	for _, part := range [...]any{&p.day, &p.minute, &p.climate, &e.cells[0].weather} {
+	e.cells[0].steps = new(flows)
+	for _, part := range [...]any{&p.day, &p.minute, &p.climate, &e.cells[0].weather, &p.flows, e.cells[0].steps} {
 		if _, err := binary.Decode(r.bytes(binary.Size(part)), order, part); err != nil {
 			return fmt.Errorf("%w: %w", errState, err)
 		}
+	}
+	for of := range p.flows {
+		p.ways[of] = p.flows[of].ways()
 	}
 	for segment := range segments {
 		for _, bins := range [...]*pool{&p.pools[segment], &p.recent[segment], &e.cells[0].votes[segment]} {

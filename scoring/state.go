@@ -25,6 +25,11 @@ const (
 	chDuration
 	chQuota
 	chFresh
+	chDenied
+	chPast
+	chNetworks
+	chTiming
+	chRoutes
 	numChannels
 	numHot = chLimited + 1
 )
@@ -104,6 +109,8 @@ type hot struct {
 // cold is what few entities need: the channels that seldom have something to say.
 type cold struct {
 	LastObject uint64 // number of the object that was asked for last, 0 before there was one
+	LastTimed  uint32 // event time in Unix seconds of the last event that the timing channel saw
+	LastGap    uint32 // seconds between it and the one before
 	Ledgers    [numChannels - numHot]ledger
 	Duels      [numChannels - numHot]duel
 }

@@ -28,6 +28,10 @@ type trial struct {
 	aged, fresh bool            // the log knows how old the device is; it is new
 	counts      uint16          // a bit for each count that it adds to
 	climate     *climate
+	software    uint64 // the one bit of its software, or 0 where nothing of it is logged
+	network     uint64 // the same of the network that it comes from
+	route       uint64 // the same of its method and route
+	ways        *[numFlows]ways
 	face        uint64 // the one bit of what the client shows of itself, or 0 where it shows nothing
 	tenured     uint64 // the device's bit where the log says that the device is tenured
 	outage      bool   // other fingerprints cannot log in either
@@ -63,6 +67,10 @@ func newTrial(e *sundew.Event, h hasher) trial {
 		t.bits[setUserAgents] = bitOf(t.userAgent)
 	}
 	t.face = t.faceOf(e, h)
+	t.software, t.network = t.pastOf(e, h)
+	if e.Route != "" && !t.asset && !t.unbidden {
+		t.route = bitOf((h + 4).text(e.Route) + uint64(len(e.Method)))
+	}
 	t.counts = countsOf(&t)
 	t.aged, t.fresh = e.DeviceAge >= 0, e.DeviceAge >= 0 && e.DeviceAge < freshAge
 	if e.DeviceAge >= tenure {

@@ -97,10 +97,10 @@ func TestQuantileCountsTheNeverEnforced(t *testing.T) {
 
 func TestRulesThatHitTheLegitimateAreNamed(t *testing.T) {
 	tally := &clientTally{segment: "web"}
-	tally.count(hit{}, 0)
-	tally.count(hit{any: sundew.ActionTarpit, rule: "logins"}, 0)
-	tally.count(hit{any: sundew.ActionBlock, rule: "logins"}, 0)
-	tally.count(hit{any: sundew.ActionObserve, rule: "watch"}, 0)
+	tally.count(hit{})
+	tally.count(hit{any: sundew.ActionTarpit, rule: "logins"})
+	tally.count(hit{any: sundew.ActionBlock, rule: "logins"})
+	tally.count(hit{any: sundew.ActionObserve, rule: "watch"})
 	if len(tally.byRule) != 1 || tally.byRule["logins"] != 2 || tally.delayed != 1 || tally.refused != 1 || tally.requests != 4 {
 		t.Errorf("%+v", tally)
 	}
@@ -117,5 +117,22 @@ func TestEvidenceFollowsFromPointsWhereItIsNotWrittenDown(t *testing.T) {
 	}
 	if got := natsOf(&sundew.Score{}); !math.IsInf(got, -1) {
 		t.Errorf("%g nats of an entity that was not admitted, want none", got)
+	}
+}
+
+// TestEvidenceAgainstAbusedEntitiesIsNoFalseOne has a network that an attacker shares and a device of the client's own.
+func TestEvidenceAgainstAbusedEntitiesIsNoFalseOne(t *testing.T) {
+	network := sundew.Entity{Kind: sundew.KindPrefix, Key: "192.0.2.0/24"}
+	device := sundew.Entity{Kind: sundew.KindDevice, Key: "d"}
+	tally := &clientTally{}
+	tally.claim(network, 9)
+	tally.claim(device, 3)
+	tally.claim(device, leastClaim/2)
+	abused := map[entityDay]bool{{network, 7}: true}
+	if got := tally.nats(7, abused); got != 3 {
+		t.Errorf("%v nats on the day of the attack, want the device's 3", got)
+	}
+	if got := tally.nats(8, abused); got != 9 {
+		t.Errorf("%v nats the day after, want the network's 9", got)
 	}
 }

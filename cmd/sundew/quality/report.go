@@ -22,7 +22,7 @@ type Report struct {
 }
 
 // Calibration compares the bound on false positives with what happened: the share of legitimate client-days on which the
-// ledger of any entity that their requests named reached ln(1/Alpha) nats.
+// ledger of an entity that their requests named, and that no campaign used that day, reached ln(1/Alpha) nats.
 type Calibration struct {
 	Alpha  float64 `json:"alpha"`
 	Actual Rate    `json:"actual"`
@@ -35,11 +35,14 @@ type RuleRow struct {
 	ClientDays Rate   `json:"client_days"`
 }
 
+// levels are the nominal rates that Calibration asks about, the loosest first.
+var levels = [...]float64{1e-1, 1e-2, 1e-3, 1e-4, 1e-5}
+
 const everybody = "all"
 
 func newReport(c Config) Report {
 	r := Report{Seeds: c.Seeds, Clients: c.Clients, Days: c.Days, Rate: c.Rate, Intensities: c.Intensities}
-	for _, alpha := range []float64{1e-1, 1e-2, 1e-3, 1e-4, 1e-5} {
+	for _, alpha := range levels {
 		r.Calibration = append(r.Calibration, Calibration{Alpha: alpha})
 	}
 	return r
@@ -50,14 +53,15 @@ func (r *Report) add(run *run) {
 	for _, s := range run.truth.Segments {
 		r.segment(s.Name)
 	}
-	for _, tally := range run.clients {
+	for who, tally := range run.clients {
 		r.segment(tally.segment).add(tally)
 		for rule, n := range tally.byRule {
 			r.rule(rule).Requests += n
 			r.rule(rule).ClientDays.Hits++
 		}
+		nats := tally.nats(who.day, run.abused)
 		for i := range r.Calibration {
-			if tally.nats >= -math.Log(r.Calibration[i].Alpha) {
+			if nats >= -math.Log(r.Calibration[i].Alpha) {
 				r.Calibration[i].Actual.Hits++
 			}
 		}

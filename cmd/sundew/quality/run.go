@@ -133,6 +133,7 @@ type run struct {
 	policy    sundew.Policy
 	force     *force
 	clients   map[clientDay]*clientTally
+	abused    map[entityDay]bool // by a campaign
 	campaigns map[string]*campaignTally
 	contest   *contest
 	truth     sim.Truth
@@ -151,7 +152,7 @@ func newRun(c Config, seed uint64, set *rules.Set) (*run, error) {
 	r := &run{
 		traffic: traffic, start: config.Start, truth: traffic.Truth(),
 		scorer: scorer, policy: rules.NewEngine(set, rules.DefaultConfig()), force: newForce(),
-		clients: map[clientDay]*clientTally{}, campaigns: map[string]*campaignTally{},
+		clients: map[clientDay]*clientTally{}, abused: map[entityDay]bool{}, campaigns: map[string]*campaignTally{},
 		contest: newContest(),
 	}
 	for _, campaign := range r.truth.Campaigns {
@@ -210,15 +211,21 @@ func (r *run) count(e *sundew.Event, scores []sundew.Score) {
 	}
 	label := r.traffic.LabelOf(*e)
 	r.contest.count(e, label, nats)
+	key := dayOf(e)
 	if label.Campaign != "" {
 		r.campaigns[label.Campaign].count(e, hit)
+		for i := range scores {
+			r.abused[entityDay{scores[i].Entity, key.day}] = true
+		}
 		return
 	}
-	key := dayOf(e)
 	tally := r.clients[key]
 	if tally == nil {
 		tally = &clientTally{segment: label.Segment}
 		r.clients[key] = tally
 	}
-	tally.count(hit, nats)
+	tally.count(hit)
+	for i := range scores {
+		tally.claim(scores[i].Entity, natsOf(&scores[i]))
+	}
 }

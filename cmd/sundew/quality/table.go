@@ -79,7 +79,7 @@ func (r Report) writeAttacks(w io.Writer) error {
 }
 
 func (r Report) writeCalibration(w io.Writer) error {
-	fmt.Fprintln(w, "Calibration: legitimate client-days on which any entity's evidence reached ln(1/alpha)")
+	fmt.Fprintln(w, "Calibration: legitimate client-days on which the evidence of an entity without abusers reached ln(1/alpha)")
 	t := aligned(w)
 	fmt.Fprintln(t, "alpha\treached by\tactual\t95 % interval\t")
 	for _, c := range r.Calibration {

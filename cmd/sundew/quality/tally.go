@@ -16,10 +16,44 @@ type clientTally struct {
 	delayed, refused  int // requests under a tarpit or challenge; under a block
 	any, score, rules sundew.Action
 	byRule            map[string]int // requests under a tarpit or harder, by the rule of the hardest; nil for most
-	nats              float64        // highest of any entity that the requests named
+	// claims are the entities that the requests named and that reached leastClaim nats, with the most that they did; nil for
+	// most.
+	claims map[sundew.Entity]float64
 }
 
-func (t *clientTally) count(h hit, nats float64) {
+// leastClaim is the least evidence that anything is asked of, that of the loosest nominal rate.
+var leastClaim = -math.Log(levels[0])
+
+// claim notes the evidence of an entity.
+func (t *clientTally) claim(e sundew.Entity, nats float64) {
+	if nats < leastClaim {
+		return
+	}
+	if t.claims == nil {
+		t.claims = map[sundew.Entity]float64{}
+	}
+	t.claims[e] = max(t.claims[e], nats)
+}
+
+// nats is the most evidence of an entity that no campaign used that day: where one did, evidence against the entity is
+// true, whoever else stands behind it.
+func (t *clientTally) nats(day int64, abused map[entityDay]bool) float64 {
+	most := math.Inf(-1)
+	for entity, nats := range t.claims {
+		if !abused[entityDay{entity, day}] {
+			most = max(most, nats)
+		}
+	}
+	return most
+}
+
+// entityDay is an entity on a UTC day, counted from 1970.
+type entityDay struct {
+	entity sundew.Entity
+	day    int64
+}
+
+func (t *clientTally) count(h hit) {
 	t.requests++
 	switch {
 	case h.any == sundew.ActionBlock:
@@ -36,7 +70,6 @@ func (t *clientTally) count(h hit, nats float64) {
 	t.any = max(t.any, h.any)
 	t.score = max(t.score, h.score)
 	t.rules = max(t.rules, h.points)
-	t.nats = max(t.nats, nats)
 }
 
 // campaignTally is what happened to one campaign.
