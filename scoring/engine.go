@@ -25,6 +25,8 @@ type Config struct {
 	Seed uint64 `yaml:"-"`
 	// Quota is what one entity may send in a day.
 	Quota Quota `yaml:"quota"`
+	// Reputation is what others say of addresses; nil without lists. It is not part of the state.
+	Reputation *Reputation `yaml:"-"`
 }
 
 // DefaultConfig keeps up to 262,144 entities.
@@ -195,6 +197,7 @@ func (e *Engine) deal(events []sundew.Event) {
 		event := &events[i]
 		t := newTrial(event, e.hash)
 		t.climate, t.ways, t.quota = &e.population.climate, &e.population.ways, e.config.Quota
+		t.repute = e.config.Reputation.of(event)
 		e.trials = append(e.trials, t)
 		at := e.place(event.Client)
 		for j, entity := range at.entities[:at.n] {
@@ -273,6 +276,9 @@ func (e *Engine) fill(c *cell, s *state, t *trial, score *sundew.Score) {
 		s.judge(t)
 	}
 	evidence := s.evidence()
+	if kind == sundew.KindIP {
+		evidence *= t.repute.ratio
+	}
 	s.DayMost = max(s.DayMost, float32(min(evidence, math.MaxFloat32)))
 	evidence = e.population.maps[segmentOf(s)].apply(evidence)
 	odds := evidence * e.config.Prior / (1 - e.config.Prior)
@@ -286,6 +292,9 @@ func (e *Engine) fill(c *cell, s *state, t *trial, score *sundew.Score) {
 	s.features(&score.Features, t.climate)
 	if score.Points >= explainFrom {
 		score.Nats, score.Evidence = law.Log(evidence), s.explain()
+		if kind == sundew.KindIP {
+			score.Evidence = append(score.Evidence, t.repute.explain()...)
+		}
 	}
 }
 

@@ -35,17 +35,25 @@ type Config struct {
 	Broker  BrokerConfig          `yaml:"broker"`
 	Ingest  ingest.ListenerConfig `yaml:"ingest"`
 	Scoring scoring.Config        `yaml:"scoring"`
-	Rules   RulesConfig           `yaml:"rules"`
-	Store   store.DuckDBConfig    `yaml:"store"` // without a path, store.duckdb in DataDir
-	Feed    edge.FeedConfig       `yaml:"feed"`
-	Console ConsoleConfig         `yaml:"console"`
-	Edge    EdgeConfig            `yaml:"edge"`
+
+	Reputation ReputationConfig `yaml:"reputation"`
+
+	Rules   RulesConfig        `yaml:"rules"`
+	Store   store.DuckDBConfig `yaml:"store"` // without a path, store.duckdb in DataDir
+	Feed    edge.FeedConfig    `yaml:"feed"`
+	Console ConsoleConfig      `yaml:"console"`
+	Edge    EdgeConfig         `yaml:"edge"`
 }
 
 // ConsoleConfig says who may open the console, its JSON and the metrics. They have no log-in, so by default nobody but
 // this machine may.
 type ConsoleConfig struct {
 	Allow []netip.Prefix `yaml:"allow"` // networks of other clients
+}
+
+// ReputationConfig says where lists of addresses of bad repute are. They are read once, at the start.
+type ReputationConfig struct {
+	Lists []string `yaml:"lists"` // files; see loadReputation
 }
 
 // LogConfig says how the program speaks.
@@ -99,7 +107,8 @@ func loadConfig(path string) (Config, error) {
 	if err := c.validate(); err != nil {
 		return c, fmt.Errorf("configuration %s: %w", path, err)
 	}
-	return c, nil
+	c.Scoring.Reputation, err = loadReputation(c.Reputation.Lists)
+	return c, err
 }
 
 func (c Config) validate() error {
