@@ -39,8 +39,14 @@ type trial struct {
 	answered    bool   // the address answers for itself or has spoken; only its cell writes it, before fingerprints read it
 }
 
-func newTrial(e *sundew.Event, h hasher) trial {
-	t := trial{
+func newTrial(e *sundew.Event, h hasher) (t trial) {
+	t.read(e, h)
+	return t
+}
+
+// read works out everything that the event itself says.
+func (t *trial) read(e *sundew.Event, h hasher) {
+	*t = trial{
 		second:      secondOf(e.Time),
 		status:      e.Status,
 		clientError: e.Status >= 400 && e.Status <= 499,
@@ -72,12 +78,11 @@ func newTrial(e *sundew.Event, h hasher) trial {
 	if e.Route != "" && !t.asset && !t.unbidden {
 		t.route = bitOf((h + 4).text(e.Route) + uint64(len(e.Method)))
 	}
-	t.counts = countsOf(&t)
+	t.counts = countsOf(t)
 	t.aged, t.fresh = e.DeviceAge >= 0, e.DeviceAge >= 0 && e.DeviceAge < freshAge
 	if e.DeviceAge >= tenure {
 		t.tenured = t.bits[setDevices]
 	}
-	return t
 }
 
 // authentication says whether the request tried to prove who it is, and whether that failed. The log's own word counts;
