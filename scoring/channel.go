@@ -41,6 +41,7 @@ var channels = [numChannels]channel{
 	chNetworks:    networksChannel(),
 	chTiming:      timingChannel(),
 	chRoutes:      routesChannel(),
+	chWrites:      writesChannel(),
 }
 
 // channelsOf are the numbers of the channels that a kind takes part in, in their order.

@@ -45,12 +45,14 @@ var forgedPrior = priorOf{
 	sundew.KindAPIKey:  {1, 19},
 
 	sundew.KindFingerprint: {1, 19},
+	sundew.KindASN:         {1, 19},
 }
 
 func forgedChannel() channel {
 	return channel{
-		name:  "identity_forged",
-		kinds: kinds(sundew.KindIP, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey, sundew.KindFingerprint),
+		name: "identity_forged",
+		kinds: kinds(sundew.KindIP, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey, sundew.KindFingerprint,
+			sundew.KindASN),
 		step: func(s *state, t *trial) (float64, float64, bool) {
 			if !t.proofs.checked {
 				return 1, 0, false

@@ -18,13 +18,15 @@ var authPrior = priorOf{
 	sundew.KindAPIKey:  {.4, 7.6},
 
 	sundew.KindFingerprint: {2, 18},
+	sundew.KindASN:         {2, 18},
 }
 
 // authChannel sees authentication attempts fail.
 func authChannel() channel {
 	return channel{
-		name:  "outcome_auth",
-		kinds: kinds(sundew.KindIP, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey, sundew.KindFingerprint),
+		name: "outcome_auth",
+		kinds: kinds(sundew.KindIP, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey,
+			sundew.KindFingerprint, sundew.KindASN),
 		step: func(s *state, t *trial) (float64, float64, bool) {
 			return outcomeStep(s, t, chAuth, ofAuth, &authPrior)
 		},
@@ -39,6 +41,36 @@ var clientErrorPrior = priorOf{
 	sundew.KindDevice:  {.5, 9.5},
 	sundew.KindAccount: {.5, 9.5},
 	sundew.KindAPIKey:  {.5, 9.5},
+}
+
+// writesPrior expects one in ten of the requests that would change something to be refused: forms are filled in wrongly.
+var writesPrior = priorOf{
+	sundew.KindFingerprint: {2, 18},
+	sundew.KindASN:         {2, 18},
+}
+
+// writesChannel sees a group's requests fail that would change something: vouchers, codes and card numbers that are tried
+// out, accounts and reviews that are refused. The duel is that of its writes alone, so that what else its people do does
+// not dilute it. With an address the channel only counts, so that it is known when the address has spoken.
+func writesChannel() channel {
+	return channel{
+		name:  "outcome_writes",
+		kinds: kinds(sundew.KindIP, sundew.KindFingerprint, sundew.KindASN),
+		step: func(s *state, t *trial) (float64, float64, bool) {
+			what, failed, spoke := t.outcome()
+			if !t.write || !spoke {
+				return 1, 0, false
+			}
+			d := s.duel(chWrites)
+			if !isGroup(sundew.Kind(s.Kind)) {
+				d.remember(failed)
+				return 1, 0, false
+			}
+			start := startWeight(uint32(d.Trials))
+			return d.lifted(writesPrior[s.Kind], failed, t.weather(s, what)), start, true
+		},
+		explain: outcomeExplain(chWrites, &writesPrior, "%d of %d requests that would change something were refused, %.1f expected"),
+	}
 }
 
 // clientErrorChannel sees requests answered with 400 to 499: things that are not there or make no sense. What is
@@ -86,7 +118,7 @@ func deniedChannel() channel {
 				return 1, 0, false
 			}
 			start := startWeight(uint32(d.Trials))
-			return d.lifted(deniedPrior[s.Kind], denied, &t.climate[s.Kind][ofDenied]), start, true
+			return d.lifted(deniedPrior[s.Kind], denied, t.weather(s, ofDenied)), start, true
 		},
 		explain: outcomeExplain(chDenied, &deniedPrior, "%d of %d requests were forbidden, %.1f expected"),
 	}
@@ -115,7 +147,17 @@ func outcomeStep(s *state, t *trial, ch, of int, prior *priorOf) (ratio, start f
 	}
 	d := s.duel(ch)
 	start = startWeight(uint32(d.Trials))
-	return d.lifted(prior[s.Kind], failed, &t.climate[s.Kind][of]), start, true
+	return d.lifted(prior[s.Kind], failed, t.weather(s, of)), start, true
+}
+
+// weather is the one that bears on the entity's outcome. Hardly any group is known long enough to vote, so theirs is that
+// of the addresses.
+func (t *trial) weather(s *state, of int) *air {
+	kind := sundew.Kind(s.Kind)
+	if isGroup(kind) {
+		kind = sundew.KindIP
+	}
+	return &t.climate[kind][weatherOf(of)]
 }
 
 func outcomeExplain(ch int, prior *priorOf, format string) func(*state) (float64, float64, time.Duration, string) {

@@ -17,9 +17,17 @@ const (
 	ofAuth = iota
 	ofClientError
 	ofServerError
-	ofDenied
 	numWeathered
+	ofDenied = numWeathered // shares the weather of client errors
 )
+
+// weatherOf is which weather bears on an outcome.
+func weatherOf(outcome int) int {
+	if outcome == ofDenied {
+		return ofClientError
+	}
+	return outcome
+}
 
 // air is the share of voters to whom something happened, lately and usually.
 type air struct {
@@ -110,10 +118,7 @@ func (c *cell) tell(s *state, t *trial) {
 		s.ToldMinute, s.Told = minute, 0
 	}
 	if what, failed, spoke := t.outcome(); spoke {
-		c.vote(s, what, failed)
-		if what == ofClientError {
-			c.vote(s, ofDenied, false)
-		}
+		c.vote(s, weatherOf(what), failed)
 	}
 	if t.status != 0 && !t.ours {
 		c.vote(s, ofServerError, t.status >= 500 && t.status <= 599)

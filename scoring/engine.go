@@ -51,8 +51,8 @@ func (c Config) Validate() error {
 // depend on the number of workers, and part of the layout of snapshots.
 const cells = 64
 
-// crowdCells are the last cells. They hold the fingerprints alone and are played after the others, so that a fingerprint
-// can see what became of the address of each request.
+// crowdCells are the last cells. They hold the groups alone and are played after the others, so that a group can see what
+// became of the address of each request.
 const crowdCells = 8
 
 // Engine scores batches. One goroutine may use it at a time.
@@ -130,7 +130,7 @@ type cell struct {
 const together = 32
 
 // Score folds the batch into the state and returns the scores, ordered by event and then as Event.AppendEntities orders
-// them. Autonomous systems are not scored; an entity that the table does not admit gets 0 points. The slice holds until
+// them. Autonomous systems are scored for requests that say something of one; an entity that the table does not admit gets 0 points. The slice holds until
 // the next call.
 func (e *Engine) Score(b sundew.Batch) []sundew.Score {
 	before, first := e.scores, 0
@@ -192,52 +192,52 @@ func (e *Engine) eachCell(part []cell, do func(*cell)) {
 // deal gives every entity of every event its turn in its cell. An address and its networks share a cell, so that a
 // network can see what became of the address.
 func (e *Engine) deal(events []sundew.Event) {
-	e.trials = slices.Grow(e.trials[:0], len(events))[:len(events)]
+	e.trials = e.trials[:0]
 	for i := range events {
-		event, t := &events[i], &e.trials[i]
-		t.read(event, e.hash)
+		event := &events[i]
+		t := newTrial(event, e.hash)
 		t.climate, t.ways, t.quota = &e.population.climate, &e.population.ways, e.config.Quota
 		t.repute = e.config.Reputation.of(event)
+		e.trials = append(e.trials, t)
 		at := e.place(event.Client)
 		for j, entity := range at.entities[:at.n] {
 			e.seat(i, event, entity, at.hashes[j], at.home)
 		}
 		e.ids = event.AppendIDs(e.ids[:0])
 		for _, entity := range e.ids {
-			if scored(entity.Kind) {
-				var hash uint64
-				if entity.Kind == sundew.KindDevice {
-					hash = keyOf(sundew.KindDevice, t.device)
-				} else {
-					hash = e.hash.key(entity.Kind, entity.Key)
-				}
-				if entity.Kind == sundew.KindFingerprint && t.authAttempt {
-					t.outage = e.outage.add(hash, t.second, t.authFailure)
-				}
-				e.seat(i, event, entity, hash, cellOf(entity.Kind, hash))
+			t, hash := &e.trials[i], uint64(0)
+			if entity.Kind == sundew.KindASN && !t.concernsGroups() {
+				continue
 			}
+			if entity.Kind == sundew.KindDevice {
+				hash = keyOf(sundew.KindDevice, t.device)
+			} else {
+				hash = e.hash.key(entity.Kind, entity.Key)
+			}
+			if entity.Kind == sundew.KindFingerprint && t.authAttempt {
+				t.outage = e.outage.add(hash, t.second, t.authFailure)
+			}
+			e.seat(i, event, entity, hash, cellOf(entity.Kind, hash))
 		}
 	}
 }
 
 func (e *Engine) seat(i int, event *sundew.Event, entity sundew.Entity, hash uint64, in int) {
 	e.cells[in].turns = append(e.cells[in].turns, turn{hash, int32(i), int32(len(e.scores)), entity.Kind})
-	e.scores = slices.Grow(e.scores, 1)[:len(e.scores)+1]
-	s := &e.scores[len(e.scores)-1] // with what an earlier batch left in it
-	s.Time, s.Entity, s.Event = event.Time, entity, event
-	s.Points, s.Nats, s.Evidence = 0, 0, nil
+	e.scores = append(e.scores, sundew.Score{Time: event.Time, Entity: entity, Event: event})
 }
 
 // cellOf spreads entities evenly over the cells of their kind by the upper half of their hash.
 func cellOf(kind sundew.Kind, hash uint64) int {
-	if kind == sundew.KindFingerprint {
+	if isGroup(kind) {
 		return cells - crowdCells + int(hash>>32*crowdCells>>32)
 	}
 	return int(hash >> 32 * (cells - crowdCells) >> 32)
 }
 
-// scored leaves out autonomous systems: a network operator's crowd is too wide to act on.
-func scored(kind sundew.Kind) bool { return kind != sundew.KindASN }
+// isGroup is true for kinds behind which there are many clients in many networks. They learn from what nobody narrower
+// answers for.
+func isGroup(kind sundew.Kind) bool { return kind == sundew.KindFingerprint || kind == sundew.KindASN }
 
 func (e *Engine) play(c *cell) {
 	for turns := range slices.Chunk(c.turns, together) {
@@ -258,7 +258,6 @@ func (e *Engine) take(c *cell, h *hot, t *trial, score *sundew.Score, turn turn)
 	}
 	if h == nil || h.Hash != turn.hash {
 		if h = c.table.admit(turn.hash, turn.kind, t.second); h == nil {
-			score.Features = sundew.Features{}
 			return
 		}
 	}
@@ -302,33 +301,35 @@ func (e *Engine) fill(c *cell, s *state, t *trial, score *sundew.Score) {
 }
 
 // answered says that somebody narrower answers for the event already, or has spoken, so that it says nothing about the
-// group. A tenured device answers for itself: it speaks against no fingerprint. In an outage nobody speaks against a
-// group.
+// group. A tenured device answers for itself: it speaks against no group. In an outage nobody speaks against one.
 func answered(kind sundew.Kind, c *cell, t *trial) bool {
 	switch kind {
 	case sundew.KindPrefix:
 		return c.client >= convicted || t.outage
-	case sundew.KindFingerprint:
+	case sundew.KindFingerprint, sundew.KindASN:
 		return t.answered || t.tenured != 0 || t.outage
 	default:
 		return false
 	}
 }
 
-// spoken says that an address has had its say about its fingerprint today. However loud, it gives it no more than its
-// first trials, so that a few addresses cannot convict software that many people use.
+// spoken says that an address has had its say about its groups today. However loud, it gives them no more than its first
+// trials, so that a few addresses cannot convict software that many people use, nor a network.
 func (s *state) spoken(t *trial) bool {
-	if t.authAttempt {
+	switch {
+	case t.authAttempt:
 		return s.trials(chAuth) > voice
+	case t.write && !t.proofs.forged:
+		return s.trials(chWrites) > voice
 	}
 	return s.trials(chForged) > voice
 }
 
 const (
-	// voice is how many trials of a day an address gives its fingerprint.
+	// voice is how many trials of a day an address gives a group.
 	voice = 2
 	// convicted is where an address answers for itself: from here on its requests no longer speak against its network nor
-	// against its fingerprint.
+	// against a group.
 	convicted = 50
 	// explainFrom is the score from which the evidence is put into words.
 	explainFrom = 10

@@ -20,6 +20,49 @@ func login(i, n int, failed bool) sundew.Event {
 	})
 }
 
+var system = sundew.Entity{Kind: sundew.KindASN, Key: "64500"}
+
+// TestGroupsSeeWrites has a thousand addresses, each of which tries two vouchers, and people who mistype.
+func TestGroupsSeeWrites(t *testing.T) {
+	events := func(n int, refused func(i int) bool) (events []sundew.Event) {
+		for i := range n {
+			events = append(events, request(time.Duration(i)*time.Second, fmt.Sprintf("203.%d.%d.7", i/2%200, i/400), func(e *sundew.Event) {
+				e.Method, e.Path, e.Status, e.ASN, e.JA4 = "POST", "/v1/vouchers", 200, 64500, fingerprint.Key
+				if refused(i) {
+					e.Status = 404
+				}
+			}))
+		}
+		return events
+	}
+	score := func(refused func(i int) bool, of sundew.Entity) (sundew.Score, float64) {
+		return last(newEngine(t, 2).Score(sundew.Batch{Events: events(400, refused)}), of)
+	}
+	for _, group := range []sundew.Entity{fingerprint, system} {
+		if got, most := score(func(i int) bool { return i%40 != 0 }, group); most < 90 {
+			t.Errorf("%s reached %.1f points by vouchers that are tried out; reasons %v", group, most, got.Evidence)
+		}
+		if got, most := score(func(i int) bool { return i%9 == 0 }, group); most > 2 {
+			t.Errorf("%s reached %.1f points by typing errors; reasons %v", group, most, got.Evidence)
+		}
+	}
+}
+
+// TestSystemsAreScoredWhereTheySaySomething leaves plain requests out.
+func TestSystemsAreScoredWhereTheySaySomething(t *testing.T) {
+	for method, want := range map[string]bool{"GET": false, "POST": true} {
+		found := false
+		for _, score := range newEngine(t, 1).Score(sundew.Batch{Events: []sundew.Event{
+			request(0, client, func(e *sundew.Event) { e.Method, e.ASN = method, 64500 }),
+		}}) {
+			found = found || score.Entity == system
+		}
+		if found != want {
+			t.Errorf("%s: scored %v, want %v", method, found, want)
+		}
+	}
+}
+
 func TestFingerprintIsAGroup(t *testing.T) {
 	for _, test := range []struct {
 		name            string

@@ -30,6 +30,7 @@ const (
 	chNetworks
 	chTiming
 	chRoutes
+	chWrites
 	numChannels
 	numHot = chLimited + 1
 )

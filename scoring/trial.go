@@ -16,6 +16,7 @@ type trial struct {
 	authAttempt bool
 	authFailure bool
 	unbidden    bool // browsers and crawlers ask for it without anybody's wish
+	write       bool // would change something, and is no attempt to log in
 	asset       bool // part of a page: a picture, a style, a script
 	ours        bool // an edge of ours answered, so the status is not the API's word
 	proofs      proofs
@@ -39,14 +40,8 @@ type trial struct {
 	answered    bool   // the address answers for itself or has spoken; only its cell writes it, before fingerprints read it
 }
 
-func newTrial(e *sundew.Event, h hasher) (t trial) {
-	t.read(e, h)
-	return t
-}
-
-// read works out everything that the event itself says.
-func (t *trial) read(e *sundew.Event, h hasher) {
-	*t = trial{
+func newTrial(e *sundew.Event, h hasher) trial {
+	t := trial{
 		second:      secondOf(e.Time),
 		status:      e.Status,
 		clientError: e.Status >= 400 && e.Status <= 499,
@@ -56,6 +51,7 @@ func (t *trial) read(e *sundew.Event, h hasher) {
 		kibibytes:   uint32(min(max(e.ResponseBytes, 0)/1024, 1<<30)),
 	}
 	t.authAttempt, t.authFailure = authentication(e)
+	t.write = writes(e.Method) && !t.authAttempt
 	t.proofs = proofsOf(e)
 	t.odd, t.attack = inspect(e.Path, e.Query)
 	t.object = numberOf(e.Object)
@@ -78,12 +74,25 @@ func (t *trial) read(e *sundew.Event, h hasher) {
 	if e.Route != "" && !t.asset && !t.unbidden {
 		t.route = bitOf((h + 4).text(e.Route) + uint64(len(e.Method)))
 	}
-	t.counts = countsOf(t)
+	t.counts = countsOf(&t)
 	t.aged, t.fresh = e.DeviceAge >= 0, e.DeviceAge >= 0 && e.DeviceAge < freshAge
 	if e.DeviceAge >= tenure {
 		t.tenured = t.bits[setDevices]
 	}
+	return t
 }
+
+// writes says whether a method is meant to change something (RFC 9110, section 9.2.1: it is not safe).
+func writes(method string) bool {
+	switch method {
+	case "POST", "PUT", "PATCH", "DELETE":
+		return true
+	}
+	return false
+}
+
+// concernsGroups says whether the event speaks to a channel that groups have.
+func (t *trial) concernsGroups() bool { return t.authAttempt || t.write || t.proofs.checked }
 
 // authentication says whether the request tried to prove who it is, and whether that failed. The log's own word counts;
 // else a POST to something that reads like a login, or any 401.

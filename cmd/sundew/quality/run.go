@@ -136,7 +136,6 @@ type run struct {
 	abused    map[entityDay]bool // by a campaign
 	campaigns map[string]*campaignTally
 	contest   *contest
-	forecasts *forecasts
 	truth     sim.Truth
 }
 
@@ -154,7 +153,7 @@ func newRun(c Config, seed uint64, set *rules.Set) (*run, error) {
 		traffic: traffic, start: config.Start, truth: traffic.Truth(),
 		scorer: scorer, policy: rules.NewEngine(set, rules.DefaultConfig()), force: newForce(),
 		clients: map[clientDay]*clientTally{}, abused: map[entityDay]bool{}, campaigns: map[string]*campaignTally{},
-		contest: newContest(), forecasts: newForecasts(),
+		contest: newContest(),
 	}
 	for _, campaign := range r.truth.Campaigns {
 		r.campaigns[campaign.Name] = newCampaignTally(campaign)
@@ -208,11 +207,12 @@ func (r *run) count(e *sundew.Event, scores []sundew.Score) {
 	hit := r.force.on(e)
 	nats := math.Inf(-1)
 	for i := range scores {
-		nats = max(nats, natsOf(&scores[i]))
+		if scores[i].Entity.Kind != sundew.KindASN { // which are watched and never acted on
+			nats = max(nats, natsOf(&scores[i]))
+		}
 	}
 	label := r.traffic.LabelOf(*e)
 	r.contest.count(e, label, nats)
-	r.forecasts.count(e, label.Campaign != "", nats)
 	key := dayOf(e)
 	if label.Campaign != "" {
 		r.campaigns[label.Campaign].count(e, hit)
@@ -223,7 +223,7 @@ func (r *run) count(e *sundew.Event, scores []sundew.Score) {
 	}
 	tally := r.clients[key]
 	if tally == nil {
-		tally = &clientTally{segment: label.Segment, address: e.Client}
+		tally = &clientTally{segment: label.Segment}
 		r.clients[key] = tally
 	}
 	tally.count(hit)
