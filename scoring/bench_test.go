@@ -23,6 +23,7 @@ type quiet struct {
 	clients int
 	devices []string
 	second  int64
+	seen    int
 }
 
 // newQuiet has the clients that make the given number of entities: nine in twenty are addresses, nine in twenty
@@ -46,6 +47,7 @@ func (q *quiet) event(client, n int) sundew.Event {
 	e.Client = netip.AddrFrom4(addr)
 	e.Method, e.Host, e.Path, e.Status = "GET", "api.example.org", paths[q.rng.IntN(len(paths))], 200
 	e.ResponseBytes = int64(q.rng.IntN(20_000))
+	q.seen += int(q.devices[client][0]) // brings the text into the caches, where a decoder leaves it
 	e.UserAgent, e.Device = "ExampleApp/5.12 (iPhone; iOS 19.1; Scale/3.00) CFNetwork/1568", q.devices[client]
 	if q.rng.IntN(50) == 0 {
 		e.Status = 404

@@ -101,7 +101,7 @@ func (s *state) addMembers(bitmap int, more uint64) {
 
 // slideMembers moves a pair of bitmaps forward by steps.
 func (s *state) slideMembers(now, before int, steps uint32) {
-	if steps == 0 {
+	if steps == 0 || s.members(now)|s.members(before) == 0 {
 		return
 	}
 	var left uint64

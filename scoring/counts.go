@@ -70,6 +70,7 @@ func (s *state) slide(from, to uint32) {
 
 // features fills in the counts that rules may ask for, as of the state's time.
 func (s *state) features(f *sundew.Features, c *climate) {
+	*f = sundew.Features{}
 	ofMinute := float64(s.Last%60) / 60
 	ofTen := float64(s.Last%600) / 600
 	ofHour := float64(s.Last%3600) / 3600

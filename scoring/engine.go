@@ -192,20 +192,19 @@ func (e *Engine) eachCell(part []cell, do func(*cell)) {
 // deal gives every entity of every event its turn in its cell. An address and its networks share a cell, so that a
 // network can see what became of the address.
 func (e *Engine) deal(events []sundew.Event) {
-	e.trials = e.trials[:0]
+	e.trials = slices.Grow(e.trials[:0], len(events))[:len(events)]
 	for i := range events {
-		event := &events[i]
-		t := newTrial(event, e.hash)
+		event, t := &events[i], &e.trials[i]
+		t.read(event, e.hash)
 		t.climate, t.ways, t.quota = &e.population.climate, &e.population.ways, e.config.Quota
 		t.repute = e.config.Reputation.of(event)
-		e.trials = append(e.trials, t)
 		at := e.place(event.Client)
 		for j, entity := range at.entities[:at.n] {
 			e.seat(i, event, entity, at.hashes[j], at.home)
 		}
 		e.ids = event.AppendIDs(e.ids[:0])
 		for _, entity := range e.ids {
-			t, hash := &e.trials[i], uint64(0)
+			var hash uint64
 			if entity.Kind == sundew.KindASN && !t.concernsGroups() {
 				continue
 			}
@@ -224,7 +223,10 @@ func (e *Engine) deal(events []sundew.Event) {
 
 func (e *Engine) seat(i int, event *sundew.Event, entity sundew.Entity, hash uint64, in int) {
 	e.cells[in].turns = append(e.cells[in].turns, turn{hash, int32(i), int32(len(e.scores)), entity.Kind})
-	e.scores = append(e.scores, sundew.Score{Time: event.Time, Entity: entity, Event: event})
+	e.scores = slices.Grow(e.scores, 1)[:len(e.scores)+1]
+	s := &e.scores[len(e.scores)-1] // with what an earlier batch left in it
+	s.Time, s.Entity, s.Event = event.Time, entity, event
+	s.Points, s.Nats, s.Evidence = 0, 0, nil
 }
 
 // cellOf spreads entities evenly over the cells of their kind by the upper half of their hash.
@@ -258,6 +260,7 @@ func (e *Engine) take(c *cell, h *hot, t *trial, score *sundew.Score, turn turn)
 	}
 	if h == nil || h.Hash != turn.hash {
 		if h = c.table.admit(turn.hash, turn.kind, t.second); h == nil {
+			score.Features = sundew.Features{}
 			return
 		}
 	}

@@ -20,7 +20,11 @@ const ceiling = 1e36
 
 func (m *ledger) step(start, ratio float64) {
 	// The conversion keeps compilers from fusing the sum and the product.
-	*m = ledger(towardsZero(min(float64((float64(*m)+start)*ratio), ceiling)))
+	next := float64((float64(*m) + start) * ratio)
+	if next > ceiling {
+		next = ceiling
+	}
+	*m = ledger(towardsZero(next))
 }
 
 // towardsZero is the largest number of single precision that is not above x, for x of at least 0.

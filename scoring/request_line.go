@@ -17,6 +17,13 @@ const (
 // inspect reads a request line as the server will have: decoded, up to twice. odd says whether it has text that an attack
 // could hide in, attack whether one does.
 func inspect(path, query string) (odd, attack bool) {
+	if isPlain(path) && isPlainQuery(query) {
+		return false, false
+	}
+	return inspectClosely(path, query)
+}
+
+func inspectClosely(path, query string) (odd, attack bool) {
 	if hidden(path) {
 		return true, true
 	}
@@ -49,6 +56,55 @@ func inspect(path, query string) (odd, attack bool) {
 	}
 	return odd, false
 }
+
+// isPlain is false for every path with which anything could be wrong, encoded or not. Nearly all requests end here.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		switch mark[text[i]] {
+		case plainByte:
+		case pairedByte:
+			if i > 0 && (text[i-1] == text[i] || text[i-1] == '/') {
+				return false
+			}
+		case slashByte:
+			if rest := text[i+1:]; strings.HasPrefix(rest, "etc/") || strings.HasPrefix(rest, "proc/") {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// isPlainQuery is isPlain for the names and values of a query.
+func isPlainQuery(query string) bool {
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		name, value, _ := strings.Cut(pair, "=")
+		if !isPlain(name) || !isPlain(value) {
+			return false
+		}
+	}
+	return true
+}
+
+// What a byte may mean.
+const (
+	plainByte  = iota
+	oddByte    // odd by itself, or once it is decoded
+	pairedByte // odd next to another of its kind, and behind a slash
+	slashByte  // odd before the names of some folders
+)
+
+var mark = func() (of [256]uint8) {
+	for _, b := range []byte("'\"`;#<>=*\\$%+") {
+		of[b] = oddByte
+	}
+	of['-'], of['.'], of['/'] = pairedByte, pairedByte, slashByte
+	return of
+}()
 
 // isOdd finds what plain words, numbers and addresses do without.
 func isOdd(text string) bool {

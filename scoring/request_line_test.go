@@ -101,11 +101,16 @@ func TestABrokenParserIsNoWayOut(t *testing.T) {
 func FuzzInspect(f *testing.F) {
 	f.Add("/a/b", "q=1")
 	f.Add("/.env", "id=1%27%20or%20%271%27%3D%271")
+	f.Add("/a/.b/..c", "x=y=z&w")
+	f.Add("/x/etc/proc", "f=/proc/&g=--")
 	f.Add("/%2e%2e/%2e%2e/", "a=<script>&b='--/*")
 	f.Fuzz(func(t *testing.T, path, query string) {
 		odd, attack := inspect(path, query)
 		if attack && !odd {
 			t.Errorf("%q %q: an attack without odd text", path, query)
+		}
+		if closeOdd, closeAttack := inspectClosely(path, query); odd != closeOdd || attack != closeAttack {
+			t.Errorf("%q %q: odd %v, attack %v, a closer look says %v, %v", path, query, odd, attack, closeOdd, closeAttack)
 		}
 		if plain, err := url.PathUnescape(path); err == nil && !strings.Contains(plain, "%") {
 			if got := decoded(path, false); got != plain {

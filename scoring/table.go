@@ -20,7 +20,7 @@ type table struct {
 
 const (
 	firstIndex = 64
-	chunk      = 64 // states; growth by chunks copies nothing
+	chunk      = 256 // states; growth by chunks copies nothing
 )
 
 func (t *table) at(slot int) *hot { return &t.arena[slot/chunk][slot%chunk] }

@@ -40,8 +40,14 @@ type trial struct {
 	answered    bool   // the address answers for itself or has spoken; only its cell writes it, before fingerprints read it
 }
 
-func newTrial(e *sundew.Event, h hasher) trial {
-	t := trial{
+func newTrial(e *sundew.Event, h hasher) (t trial) {
+	t.read(e, h)
+	return t
+}
+
+// read works out everything that the event itself says.
+func (t *trial) read(e *sundew.Event, h hasher) {
+	*t = trial{
 		second:      secondOf(e.Time),
 		status:      e.Status,
 		clientError: e.Status >= 400 && e.Status <= 499,
@@ -74,12 +80,11 @@ func newTrial(e *sundew.Event, h hasher) trial {
 	if e.Route != "" && !t.asset && !t.unbidden {
 		t.route = bitOf((h + 4).text(e.Route) + uint64(len(e.Method)))
 	}
-	t.counts = countsOf(&t)
+	t.counts = countsOf(t)
 	t.aged, t.fresh = e.DeviceAge >= 0, e.DeviceAge >= 0 && e.DeviceAge < freshAge
 	if e.DeviceAge >= tenure {
 		t.tenured = t.bits[setDevices]
 	}
-	return t
 }
 
 // writes says whether a method is meant to change something (RFC 9110, section 9.2.1: it is not safe).

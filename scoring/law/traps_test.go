@@ -14,25 +14,39 @@ import (
 
 // fisher merges independent p-values by the chi-square law of -2 sum ln p; it takes and returns logarithms.
 func fisher(logPs []float64) float64 {
+	return law.GammaLogTail(float64(len(logPs)), 1, fisherStatistic(logPs)/2)
+}
+
+func fisherStatistic(logPs []float64) float64 {
 	sum := 0.0
 	for _, lp := range logPs {
 		sum -= lp
 	}
-	return law.GammaLogTail(float64(len(logPs)), 1, sum)
+	return 2 * sum
 }
 
 // stouffer merges independent p-values by the sum of their normal scores; it takes and returns logarithms.
 func stouffer(logPs []float64) float64 {
+	return law.NormalLogTail(stoufferStatistic(logPs))
+}
+
+func stoufferStatistic(logPs []float64) float64 {
 	sum := 0.0
 	for _, lp := range logPs {
 		sum -= mathext.NormalQuantile(math.Exp(lp))
 	}
-	return law.NormalLogTail(sum / math.Sqrt(float64(len(logPs))))
+	return sum / math.Sqrt(float64(len(logPs)))
 }
 
 func TestRulesForIndependentPsAreGolden(t *testing.T) {
 	for _, e := range goldenEntries(t, "Fisher's combined p") {
 		e.check(t, math.Exp(fisher(e.logPs(t))))
+	}
+	for _, e := range goldenEntries(t, "Fisher's statistic") {
+		e.check(t, fisherStatistic(e.logPs(t)))
+	}
+	for _, e := range goldenEntries(t, "Stouffer's z") {
+		e.checkWithin(t, stoufferStatistic(e.logPs(t)), 1e-13) // gonum's quantile
 	}
 	for _, e := range goldenEntries(t, "Stouffer's combined p") {
 		e.checkWithin(t, math.Exp(stouffer(e.logPs(t))), 1e-13) // gonum's quantile

@@ -15,9 +15,11 @@ type Report struct {
 	Intensities []float64 `json:"intensities"`
 
 	Segments    []SegmentRow  `json:"segments"` // as sim lists them, then "all"
-	Rules       []RuleRow     `json:"rules"`    // those that hit a legitimate client, by name
-	Attacks     []AttackRow   `json:"attacks"`  // as the catalogue lists them, then by intensity as asked for
+	ByAddress   Clustered     `json:"by_address"`
+	Rules       []RuleRow     `json:"rules"`   // those that hit a legitimate client, by name
+	Attacks     []AttackRow   `json:"attacks"` // as the catalogue lists them, then by intensity as asked for
 	Calibration []Calibration `json:"calibration"`
+	Reliability Reliability   `json:"reliability"`
 	Detectors   []DetectorRow `json:"detectors"` // the baselines, then sundew's evidence under the same treatment
 }
 
@@ -67,6 +69,8 @@ func (r *Report) add(run *run) {
 		}
 	}
 	r.compare(run.contest)
+	r.Reliability.add(run.forecasts)
+	r.cluster(run.clients)
 	for _, a := range run.truth.Campaigns {
 		r.attack(a.Attack, a.Intensity).add(run.campaigns[a.Name])
 	}
@@ -86,6 +90,8 @@ func (r *Report) finish() {
 		r.Attacks[i].close()
 	}
 	r.closeComparison()
+	r.Reliability.close()
+	r.closeClusters()
 	slices.SortFunc(r.Rules, func(a, b RuleRow) int { return cmp.Compare(a.Rule, b.Rule) })
 	for i := range r.Rules {
 		r.Rules[i].ClientDays = rateOf(r.Rules[i].ClientDays.Hits, all.ClientDays)

@@ -136,6 +136,7 @@ type run struct {
 	abused    map[entityDay]bool // by a campaign
 	campaigns map[string]*campaignTally
 	contest   *contest
+	forecasts *forecasts
 	truth     sim.Truth
 }
 
@@ -153,7 +154,7 @@ func newRun(c Config, seed uint64, set *rules.Set) (*run, error) {
 		traffic: traffic, start: config.Start, truth: traffic.Truth(),
 		scorer: scorer, policy: rules.NewEngine(set, rules.DefaultConfig()), force: newForce(),
 		clients: map[clientDay]*clientTally{}, abused: map[entityDay]bool{}, campaigns: map[string]*campaignTally{},
-		contest: newContest(),
+		contest: newContest(), forecasts: newForecasts(),
 	}
 	for _, campaign := range r.truth.Campaigns {
 		r.campaigns[campaign.Name] = newCampaignTally(campaign)
@@ -213,6 +214,7 @@ func (r *run) count(e *sundew.Event, scores []sundew.Score) {
 	}
 	label := r.traffic.LabelOf(*e)
 	r.contest.count(e, label, nats)
+	r.forecasts.count(e, label.Campaign != "", nats)
 	key := dayOf(e)
 	if label.Campaign != "" {
 		r.campaigns[label.Campaign].count(e, hit)
@@ -223,7 +225,7 @@ func (r *run) count(e *sundew.Event, scores []sundew.Score) {
 	}
 	tally := r.clients[key]
 	if tally == nil {
-		tally = &clientTally{segment: label.Segment}
+		tally = &clientTally{segment: label.Segment, address: e.Client}
 		r.clients[key] = tally
 	}
 	tally.count(hit)

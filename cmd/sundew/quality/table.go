@@ -28,6 +28,9 @@ func (r Report) WriteTables(w io.Writer) error {
 	if err := r.writeCalibration(w); err != nil {
 		return err
 	}
+	if err := r.writeReliability(w); err != nil {
+		return err
+	}
 	return r.writeDetectors(w)
 }
 
@@ -38,7 +41,13 @@ func (r Report) writeSegments(w io.Writer) error {
 	for _, s := range r.Segments {
 		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t\n", s.Segment, s.ClientDays, s.Tarpitted, s.Blocked)
 	}
-	return end(t)
+	if err := end(t); err != nil {
+		return err
+	}
+	c := r.ByAddress
+	_, err := fmt.Fprintf(w, "95 %% interval of all by %d addresses, whose client-days hang together: tarpitted %.1e..%.1e, blocked %.1e..%.1e\n\n",
+		c.Addresses, c.TarpittedLow, c.TarpittedHigh, c.BlockedLow, c.BlockedHigh)
+	return err
 }
 
 func (r Report) writeCollateral(w io.Writer) error {

@@ -12,6 +12,7 @@ import (
 // clientTally is what happened to one legitimate client on one day.
 type clientTally struct {
 	segment           string
+	address           netip.Addr // of the first request
 	requests          int
 	delayed, refused  int // requests under a tarpit or challenge; under a block
 	any, score, rules sundew.Action

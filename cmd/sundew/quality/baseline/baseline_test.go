@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"cmp"
 	"compress/gzip"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -73,7 +75,8 @@ func TestAUC(t *testing.T) {
 	}
 }
 
-// TestMIDASFOnDARPA comes near the published 0.98 to 0.99 (authors' code, 5 seeds: .984 to .986); ours has 0.976.
+// TestMIDASFOnDARPA comes near the published 0.98 to 0.99 (authors' code, 5 seeds: .984 to .986). How near is a matter of
+// which edges share a counter of so small a sketch: seeds 1, 101, 201 and 301 give .976, .982, .985 and .980.
 func TestMIDASFOnDARPA(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads 4.5 million edges")
@@ -122,6 +125,13 @@ func readKDD(t *testing.T, name string) kdd {
 	return set
 }
 
+func (k kdd) shuffle() {
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(k.rows), func(i, j int) {
+		k.rows[i], k.rows[j] = k.rows[j], k.rows[i]
+		k.anomaly[i], k.anomaly[j] = k.anomaly[j], k.anomaly[i]
+	})
+}
+
 func (k kdd) column(i int) []float64 {
 	var values []float64
 	for _, row := range k.rows {
@@ -131,16 +141,27 @@ func (k kdd) column(i int) []float64 {
 	return values
 }
 
-// TestHalfSpaceTreesOnKDD repeats the figures measured with the rows in order: http 0.394, because its anomalies come
-// packed and a window learns them, and smtp 0.846, which has 30 anomalies.
+// TestHalfSpaceTreesOnKDD repeats the figures measured elsewhere. Published ones, of .98 and more on http, are with the rows
+// shuffled (.997, and .994 here). In order http has .394: its anomalies come packed, and a window that learns whatever comes
+// learns the attack. That is what an ungated baseline does to a detector, and abuse is always packed. The 30 anomalies of
+// smtp (.846 in order and .820 shuffled, .854 and .883 here) tell little.
 func TestHalfSpaceTreesOnKDD(t *testing.T) {
 	for _, test := range []struct {
 		name      string
+		shuffled  bool
 		low, high float64
-	}{{"kdd_http.csv.gz", .2, .6}, {"kdd_smtp.csv.gz", .75, .95}} {
-		t.Run(test.name, func(t *testing.T) {
+	}{
+		{"kdd_http.csv.gz", false, .2, .6},
+		{"kdd_http.csv.gz", true, .98, 1},
+		{"kdd_smtp.csv.gz", false, .75, .95},
+		{"kdd_smtp.csv.gz", true, .75, .95},
+	} {
+		t.Run(fmt.Sprintf("%s, shuffled %v", test.name, test.shuffled), func(t *testing.T) {
 			set := readKDD(t, test.name)
 			scale(set)
+			if test.shuffled {
+				set.shuffle()
+			}
 			forest := baseline.NewTrees(3, 1)
 			rows := make([]scored, len(set.rows))
 			for i, x := range set.rows {
