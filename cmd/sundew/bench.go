@@ -20,6 +20,7 @@ func runBenchQuality(ctx context.Context, flags *flag.FlagSet, args []string, t 
 	flags.IntVar(&c.Clients, "clients", c.Clients, "legitimate clients in each")
 	flags.IntVar(&c.Days, "days", c.Days, "days in each")
 	flags.Float64Var(&c.Rate, "rate", c.Rate, "`requests` of a client per day; fewer let more client-days fit into the time")
+	flags.BoolVar(&c.Adaptive, "adaptive", false, "attackers slow down when delayed and change addresses and devices when blocked")
 	flags.BoolVar(&c.Incidents, "incidents", false, "with a crowd, bad releases and an outage on the last day")
 	intensities := flags.String("intensities", "0.2,0.5,0.9", "`list` of how hard each attack is tried, above 0 (disguised) to 1 (blatant)")
 	plots := flags.String("plots", "", "write power.svg and calibration.svg into this `directory`")

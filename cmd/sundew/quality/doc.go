@@ -5,5 +5,6 @@
 // and is delayed for it counts. Attacks are judged by campaign: whether a decision ever covered one of its requests, after
 // how many requests and seconds, and how many requests went through untouched.
 //
-// Clients do not react: a blocked request is counted, not taken out of the traffic, and an attacker carries on as planned.
+// Legitimate clients do not react: a blocked request is counted and not taken out of the traffic. Neither do attackers, who
+// carry on as planned, but where Config.Adaptive lets them slow down and move.
 package quality

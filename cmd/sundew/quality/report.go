@@ -13,6 +13,7 @@ type Report struct {
 	Days        int       `json:"days"`
 	Rate        float64   `json:"requests_per_client_day"`
 	Intensities []float64 `json:"intensities"`
+	Adaptive    bool      `json:"adaptive"`
 
 	Segments    []SegmentRow  `json:"segments"` // as sim lists them, then "all"
 	ByAddress   Clustered     `json:"by_address"`
@@ -43,7 +44,7 @@ var levels = [...]float64{1e-1, 1e-2, 1e-3, 1e-4, 1e-5}
 const everybody = "all"
 
 func newReport(c Config) Report {
-	r := Report{Seeds: c.Seeds, Clients: c.Clients, Days: c.Days, Rate: c.Rate, Intensities: c.Intensities}
+	r := Report{Seeds: c.Seeds, Clients: c.Clients, Days: c.Days, Rate: c.Rate, Intensities: c.Intensities, Adaptive: c.Adaptive}
 	for _, alpha := range levels {
 		r.Calibration = append(r.Calibration, Calibration{Alpha: alpha})
 	}

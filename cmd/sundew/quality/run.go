@@ -21,6 +21,7 @@ type Config struct {
 	Days        int       // UTC days in each; at least 1
 	Rate        float64   // mean requests of a person per day
 	Intensities []float64 // every attack of the catalogue begins once a day at each; above 0 and at most 1
+	Adaptive    bool      // attackers slow down when delayed and change addresses and devices when blocked
 	Incidents   bool      // a crowd, bad releases and an outage on the last day
 	// OnProgress is told how many of all simulated seconds are done; may be nil.
 	OnProgress func(done, total int64)
@@ -42,6 +43,9 @@ func (c Config) traffic(seed uint64) sim.Config {
 	s.Clients = c.Clients
 	s.RatePerClient = c.Rate
 	s.Attacks = c.attacks()
+	if c.Adaptive {
+		s.Batch = reactingBatch
+	}
 	if c.Incidents {
 		s.Incidents = sim.Hard().Incidents
 		for i := range s.Incidents {
@@ -137,6 +141,7 @@ type run struct {
 	campaigns map[string]*campaignTally
 	contest   *contest
 	forecasts *forecasts
+	reactions reactions // nil where attackers do not react
 	truth     sim.Truth
 }
 
@@ -156,6 +161,9 @@ func newRun(c Config, seed uint64, set *rules.Set) (*run, error) {
 		clients: map[clientDay]*clientTally{}, abused: map[entityDay]bool{}, campaigns: map[string]*campaignTally{},
 		contest: newContest(), forecasts: newForecasts(),
 	}
+	if c.Adaptive {
+		r.reactions = reactions{}
+	}
 	for _, campaign := range r.truth.Campaigns {
 		r.campaigns[campaign.Name] = newCampaignTally(campaign)
 	}
@@ -173,6 +181,10 @@ func (r *run) drive(ctx context.Context, progress func(seconds int64)) error {
 		if err != nil {
 			return err
 		}
+		until := b.Events[len(b.Events)-1].Time
+		if r.reactions != nil {
+			b.Events = r.reactions.send(b.Events, func(e *sundew.Event) string { return r.traffic.LabelOf(*e).Campaign })
+		}
 		scores := r.scorer.Score(b)
 		r.force.expect(r.policy.Decide(scores))
 		for i := range b.Events {
@@ -180,7 +192,7 @@ func (r *run) drive(ctx context.Context, progress func(seconds int64)) error {
 			r.count(&b.Events[i], scores[:n])
 			scores = scores[n:]
 		}
-		progress(int64(b.Events[len(b.Events)-1].Time.Sub(r.start) / time.Second))
+		progress(int64(until.Sub(r.start) / time.Second))
 	}
 }
 
@@ -218,6 +230,9 @@ func (r *run) count(e *sundew.Event, scores []sundew.Score) {
 	key := dayOf(e)
 	if label.Campaign != "" {
 		r.campaigns[label.Campaign].count(e, hit)
+		if r.reactions != nil {
+			r.reactions.learn(label.Campaign, hit)
+		}
 		for i := range scores {
 			r.abused[entityDay{scores[i].Entity, key.day}] = true
 		}
