@@ -11,10 +11,7 @@ type gate struct {
 const gateRows = 4
 
 func newGate(limit int) gate {
-	width := 64
-	for width < limit*4 {
-		width *= 2
-	}
+	width := max(limit*4, 64)
 	var g gate
 	for r := range g.rows {
 		g.rows[r] = make([]uint8, width)
@@ -24,11 +21,11 @@ func newGate(limit int) gate {
 
 // add counts one request for admission and returns how many the sketch has seen, at most 255.
 func (g *gate) add(hash uint64) uint8 {
-	mask := uint64(len(g.rows[0]) - 1)
+	width := uint64(len(g.rows[0]))
 	var at [gateRows]uint64
 	least := ^uint8(0)
 	for r := range g.rows {
-		at[r] = (hash * rowMix[r] >> 32) & mask
+		at[r] = (hash * rowMix[r] >> 32) * width >> 32
 		least = min(least, g.rows[r][at[r]])
 	}
 	if least == ^uint8(0) {

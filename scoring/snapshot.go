@@ -12,7 +12,7 @@ import (
 // The state is written little-endian: version, seed, entity limit, number of cells, the outage watch; then for each
 // cell the eviction hand, the gate, and the entities in the order of their slots, which is part of the state because
 // eviction follows it; then what is known of the population.
-const stateVersion = 5
+const stateVersion = 6
 
 var (
 	order     = binary.LittleEndian
