@@ -10,9 +10,13 @@ const (
 )
 
 // close ends the client-day and begins the given one. What it saw joins the entity's trusted past, the less of it the more
-// points the entity had.
+// points the entity had, and nothing of a day on which it was convicted: who stops each day when found must not become a
+// habit.
 func (s *state) close(day uint16) {
 	weight := 1 - float64(s.DayPoints)/100
+	if s.DayPoints >= convicted {
+		weight = 0
+	}
 	for i := range s.HotDuels {
 		s.HotDuels[i].close(weight)
 	}
