@@ -83,7 +83,7 @@ func nextExtension(b []byte) (key, value, rest []byte) {
 	if !ok {
 		return nil, nil, nil
 	}
-	for i := 0; i < len(b); i++ {
+	for i := range b {
 		if b[i] != ' ' {
 			continue
 		}

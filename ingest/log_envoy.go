@@ -55,11 +55,11 @@ func (d *envoyDecoder) Decode(line []byte, e *sundew.Event) error {
 	if len(line) == 0 {
 		return ErrNoEvent
 	}
-	clock, rest, ok := bytes.Cut(line, []byte(`] "`))
+	clock, _, ok := bytes.Cut(line, []byte(`] "`))
 	if !ok || clock[0] != '[' {
 		return &LineError{"not an Envoy line", `want: [time] "request" status flags ...`}
 	}
-	rest = line[len(clock)+len("] "):]
+	rest := line[len(clock)+len("] "):]
 	d.reset()
 	d.put(e, envoyFields["start_time"], []byte("start_time"), clock[1:], clock[1:])
 	names := istioColumns

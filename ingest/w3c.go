@@ -66,7 +66,7 @@ func (d *w3cDecoder) directive(line []byte) error {
 		return ErrNoEvent
 	}
 	d.columns = d.columns[:0]
-	for _, name := range bytes.Fields(names) {
+	for name := range bytes.FieldsSeq(names) {
 		if len(d.columns) == maxColumns {
 			d.columns = nil
 			return &LineError{"too many columns", fmt.Sprintf("#Fields names more than %d", maxColumns)}

@@ -28,8 +28,12 @@ func TestReputationFindsNetworksAndSystems(t *testing.T) {
 		asn    uint32
 		want   bool
 	}{
-		{"198.51.100.200", 0, true}, {"198.51.101.1", 0, false}, {"2001:db8:1::1", 0, true},
-		{"203.0.113.1", 64500, true}, {"203.0.113.1", 64501, false}, {"203.0.113.1", 0, false},
+		{"198.51.100.200", 0, true},
+		{"198.51.101.1", 0, false},
+		{"2001:db8:1::1", 0, true},
+		{"203.0.113.1", 64500, true},
+		{"203.0.113.1", 64501, false},
+		{"203.0.113.1", 0, false},
 	}
 	for _, tt := range tests {
 		e := sundew.Event{Client: netip.MustParseAddr(tt.client), ASN: tt.asn}
