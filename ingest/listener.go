@@ -77,7 +77,7 @@ type listenerMetrics struct {
 	trimmed *prometheus.CounterVec
 }
 
-// NewListener returns the handler of POST /ingest/v1/logs. It answers 202 with the number of lines accepted and rejected
+// NewListener returns the handler of POST /ingest/v1/logs, and of OTLPPath for the OpenTelemetry protocol. It answers 202 with the number of lines accepted and rejected
 // only after the broker has acknowledged both; whoever gets another answer sends the body again. p must run.
 func NewListener(c ListenerConfig, p *Producer, reg prometheus.Registerer, log *slog.Logger) (http.Handler, error) {
 	if err := c.Validate(); err != nil {
@@ -135,7 +135,11 @@ type receipt struct {
 
 // ServeHTTP takes one body.
 func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	taken, no := l.take(w, r)
+	if r.URL.Path == OTLPPath {
+		l.serveOTLP(w, r)
+		return
+	}
+	taken, no := l.take(w, r, func(body []byte) ([]byte, *refusal) { return body, nil })
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if no == nil {
@@ -144,6 +148,12 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(taken) // the client has left where this fails
 		return
 	}
+	text, _ := json.Marshal(map[string]string{"error": no.text}) // strings always encode
+	l.refuse(w, no, text)
+}
+
+// refuse answers with what the client can do about it in the headers, and the text.
+func (l *listener) refuse(w http.ResponseWriter, no *refusal, text []byte) {
 	l.metrics.answers.WithLabelValues(strconv.Itoa(no.status)).Inc()
 	if no.wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(no.wait.Seconds())))
@@ -158,10 +168,11 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Accept-Encoding", "gzip, zstd, identity")
 	}
 	w.WriteHeader(no.status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": no.text})
+	_, _ = w.Write(text)
 }
 
-func (l *listener) take(w http.ResponseWriter, r *http.Request) (receipt, *refusal) {
+// take lets a body, made into lines, into the log.
+func (l *listener) take(w http.ResponseWriter, r *http.Request, toLines func([]byte) ([]byte, *refusal)) (receipt, *refusal) {
 	if r.Method != http.MethodPost {
 		return receipt{}, refuse(http.StatusMethodNotAllowed, "log lines are sent with POST")
 	}
@@ -185,6 +196,9 @@ func (l *listener) take(w http.ResponseWriter, r *http.Request) (receipt, *refus
 		return receipt{}, &refusal{http.StatusServiceUnavailable, "too many posts at once: send this one again", time.Second}
 	}
 	body, no := l.body(w, r)
+	if no == nil {
+		body, no = toLines(body)
+	}
 	if no != nil {
 		return receipt{}, no
 	}

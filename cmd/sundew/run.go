@@ -240,7 +240,7 @@ func (s *server) closeAll() {
 }
 
 func (s *server) greet() {
-	fmt.Fprintf(s.out.err, "\nsundew %s is up.\n  console   http://%s/\n  ingest    POST http://%[2]s/ingest/v1/logs   (NDJSON, nginx, apache; gzip, zstd)\n  blocklist http://%[2]s/feed/v1/snapshot.ndjson\n  broker    %s\n  data      %s\n", version(), s.config.Listen, s.config.Kafka.Brokers[0], s.config.DataDir)
+	fmt.Fprintf(s.out.err, "\nsundew %s is up.\n  console   http://%s/\n  ingest    POST http://%[2]s/ingest/v1/logs   (any access log, gzip, zstd; OTLP at /v1/logs)\n  blocklist http://%[2]s/feed/v1/snapshot.ndjson\n  broker    %s\n  data      %s\n", version(), s.config.Listen, s.config.Kafka.Brokers[0], s.config.DataDir)
 	if s.demo {
 		fmt.Fprint(s.out.err, "  demo      simulated visitors and attacks; the first decisions come within half a minute\n")
 	}

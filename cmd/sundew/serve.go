@@ -36,6 +36,7 @@ func (s *server) handler() (http.Handler, error) {
 
 	mux := http.NewServeMux()
 	mux.Handle("/ingest/v1/logs", listener)
+	mux.Handle(ingest.OTLPPath, listener)
 	mux.Handle("/feed/v1/", feed)
 	mux.Handle("/v1/", crowdsec)
 	mux.Handle("/health", crowdsec)
