@@ -13,10 +13,17 @@ const maxSegments = 16
 const placeholder = "{id}"
 
 // inferRoute gives an event whose gateway logged no route one made of its path, /orders/{id} for /orders/17, and the last
-// identifier as its object. It looks at the path alone, so a path has the same route in every stream and process. A path
+// identifier as its object; where the path has none, the query may. It looks at the event alone, so a path has the same route in every stream and process. A path
 // without identifiers gets none: there the route would be the path, which anybody can make up. Files are no objects, and
 // neither are the numbers of a date.
 func inferRoute(e *sundew.Event) {
+	inferPath(e)
+	if e.Object == "" {
+		e.Object = objectOf(e.Query)
+	}
+}
+
+func inferPath(e *sundew.Event) {
 	if e.Route != "" || !strings.ContainsAny(e.Path, "0123456789@") {
 		return
 	}
@@ -28,6 +35,38 @@ func inferRoute(e *sundew.Event) {
 	if e.Object == "" && len(object) <= sundew.MaxID {
 		e.Object = object
 	}
+}
+
+// maxPairs is how much of a query is searched for an object.
+const maxPairs = 16
+
+// objectOf returns the identifier that a query asks for, as in id=17: the value of the first parameter whose name says that
+// it is one, where the value is a number or a UUID. Longer tokens are those of advertisers and sessions.
+func objectOf(query string) string {
+	n := 0
+	for pair := range strings.SplitSeq(query, "&") {
+		if n++; n > maxPairs {
+			break
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		if namesObject(name) && (isNumber(value) || (len(value) == 36 && isIdentifier(value))) {
+			return value
+		}
+	}
+	return ""
+}
+
+// namesObject is true for id, order_id, orderId and the names of what is often numbered.
+func namesObject(name string) bool {
+	switch name {
+	case "id", "ID", "author", "user", "account", "order", "invoice", "ticket", "customer", "document", "uid":
+		return true
+	}
+	return strings.HasSuffix(name, "_id") || strings.HasSuffix(name, "Id")
+}
+
+func isNumber(text string) bool {
+	return text != "" && len(text) <= 20 && strings.Trim(text, "0123456789") == ""
 }
 
 func routeOf(path string) (route, object string, ok bool) {

@@ -35,6 +35,27 @@ func TestRoutesAndObjectsOfPaths(t *testing.T) {
 	}
 }
 
+func TestObjectsOfQueries(t *testing.T) {
+	tests := []struct{ query, object string }{
+		{"id=17", "17"},
+		{"page=2&order_id=48151&x=1", "48151"},
+		{"orderId=6f1f9c9e-8d5d-4c3f-9b6a-000000000001", "6f1f9c9e-8d5d-4c3f-9b6a-000000000001"},
+		{"author=3", "3"},
+		{"page=2", ""},
+		{"gclid=EAIaIQobChMI0123456789", ""},
+		{"session_id=9f8e7d6c5b4a39281706f5e4d3c2b1a0", ""},
+		{"id=", ""},
+		{"id=1%20OR%201=1", ""},
+		{strings.Repeat("a=1&", 20) + "id=3", ""},
+	}
+	for _, tt := range tests {
+		e := sundew.Event{Path: "/a", Query: tt.query}
+		if inferRoute(&e); e.Object != tt.object {
+			t.Errorf("%s: object %q, want %q", tt.query, e.Object, tt.object)
+		}
+	}
+}
+
 func TestRoutesOfGatewaysStand(t *testing.T) {
 	e := sundew.Event{Path: "/orders/17", Route: "/orders/{order}", Object: "x"}
 	inferRoute(&e)
