@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/gaissmai/bart"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -20,7 +19,7 @@ import (
 type proxy struct {
 	ProxyConfig
 	table   *Table
-	trusted *bart.Lite
+	trusted *sundew.Proxies
 	slots   *slots
 	kill    killSwitch
 	forward *httputil.ReverseProxy
@@ -57,7 +56,7 @@ func NewProxy(c ProxyConfig, t *Table, reg prometheus.Registerer, logger *slog.L
 	if err != nil {
 		return nil, err
 	}
-	trusted, err := trustedProxies(c.TrustedProxies)
+	trusted, err := sundew.NewProxies(c.TrustedProxies)
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +234,7 @@ func (p *proxy) eventOf(r *http.Request, start time.Time) sundew.Event {
 // clientOf returns the address that the request is judged by. A peer without an address, such as a Unix socket, counts
 // as unspecified, which no decision names.
 func (p *proxy) clientOf(r *http.Request) netip.Addr {
-	client := forwardedClient(peerOf(r), r.Header["X-Forwarded-For"], p.trusted)
+	client := p.trusted.Client(peerOf(r), r.Header["X-Forwarded-For"]...)
 	if !client.IsValid() {
 		return netip.IPv4Unspecified()
 	}

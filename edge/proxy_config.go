@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net/url"
 	"time"
+
+	"sundew"
 )
 
 // ProxyConfig says what a proxy stands in front of and how far it may go.
 type ProxyConfig struct {
 	Upstream       string   `yaml:"upstream"`        // such as http://127.0.0.1:9000
-	TrustedProxies []string `yaml:"trusted_proxies"` // addresses and networks whose X-Forwarded-For is believed
+	TrustedProxies []string `yaml:"trusted_proxies"` // whose X-Forwarded-For is believed; see sundew.NewProxies
 
 	// The headers that say who asks. Clients can write whatever they like into headers: name one for accounts only if
 	// something in front of this proxy sets it. The header for API keys must hold an identifier, not the secret, because
@@ -42,7 +44,7 @@ func (c ProxyConfig) Validate() error {
 	if _, err := c.upstream(); err != nil {
 		return err
 	}
-	if _, err := trustedProxies(c.TrustedProxies); err != nil {
+	if _, err := sundew.NewProxies(c.TrustedProxies); err != nil {
 		return err
 	}
 	if c.Caps.Held < 0 || c.Caps.PerKey < 0 || c.Caps.PerPrefix < 0 {

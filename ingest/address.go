@@ -80,35 +80,39 @@ func parseIPv4(b []byte) (netip.Addr, bool) {
 	return netip.AddrFrom4(octets), true
 }
 
-// clientOfList picks the client out of a list of hops, as X-Forwarded-For has them: seen from our side, so from the
-// right, the first public address, because whatever stands left of it is what the client claims. A list without a public
-// address is internal traffic and gives its first. ok is false where the list holds no address.
+// ownProxies are believed whatever the configuration says: who connects from a private address is one of us.
+var ownProxies = func() *sundew.Proxies {
+	p, err := sundew.NewProxies([]string{"private"})
+	if err != nil {
+		panic(err) // the name above is unknown
+	}
+	return p
+}()
+
+// clientOfList picks the client out of a list of hops, as X-Forwarded-For has them, whose last is the peer. ok is false
+// where that is no address.
 func clientOfList(list []byte) (client netip.Addr, ok bool) {
-	for hop := range bytes.FieldsFuncSeq(list, func(r rune) bool { return r == ',' || r == ' ' }) {
-		addr, valid := parseClient(hop)
-		if !valid {
-			continue
-		}
-		if isPublic(addr) || !ok {
-			client, ok = addr, true
-		}
+	before, last := []byte(nil), list
+	if comma := bytes.LastIndexByte(list, ','); comma >= 0 {
+		before, last = list[:comma], list[comma+1:]
 	}
-	return client, ok
+	peer, ok := parseClient(bytes.TrimSpace(last))
+	if !ok || len(before) == 0 {
+		return peer, ok
+	}
+	return ownProxies.Client(peer, string(before)), true
 }
 
-// setForwardedClient takes the client from X-Forwarded-For where the connection comes from an address that is not public
-// or is not in the log: there the peer is a proxy of our own, which wrote the last public address of the list.
+// setForwardedClient takes the client from X-Forwarded-For where the connection comes from a proxy of our own, or from
+// somebody whom the log does not name.
 func setForwardedClient(e *sundew.Event) {
-	if e.Forwarded == "" || (e.Client.IsValid() && isPublic(e.Client)) {
-		return
+	switch {
+	case e.Forwarded == "":
+	case e.Client.IsValid():
+		e.Client = ownProxies.Client(e.Client, e.Forwarded)
+	default:
+		e.Client, _ = clientOfList([]byte(e.Forwarded))
 	}
-	if addr, ok := clientOfList([]byte(e.Forwarded)); ok && (isPublic(addr) || !e.Client.IsValid()) {
-		e.Client = addr
-	}
-}
-
-func isPublic(addr netip.Addr) bool {
-	return addr.IsGlobalUnicast() && !addr.IsPrivate()
 }
 
 // hostOnly takes user information and port off the authority of a URL.

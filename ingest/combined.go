@@ -129,14 +129,13 @@ func hopList(head []byte) (list, rest []byte, ok bool) {
 // listed takes the client from a list of hops, with the address of the connection behind it where there is one.
 func (d *combined) listed(list, rest []byte, e *sundew.Event) error {
 	e.Forwarded = d.repeated(list, sundew.MaxText)
-	hops := list
 	peer, afterPeer, _ := bytes.Cut(rest, []byte(" "))
-	if _, ok := parseClient(peer); ok {
-		hops = append(append(append(d.plain[:0], list...), ' '), peer...)
-		d.plain = hops
-		rest = afterPeer
+	if addr, ok := parseClient(peer); ok {
+		e.Client = ownProxies.Client(addr, string(list))
+		d.user(afterPeer, e)
+		return nil
 	}
-	addr, ok := clientOfList(hops)
+	addr, ok := clientOfList(list)
 	if !ok {
 		return badAddress(list)
 	}

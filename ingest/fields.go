@@ -114,6 +114,9 @@ var fieldList = []field{
 	{"x_forwarded_for", slotForwarded, alias, setForwarded},
 	{"x-forwarded-for", slotForwarded, alias, setForwarded},
 	{"request.headers.X-Forwarded-For", slotForwarded, alias, setForwarded},
+	{"http_forwarded", slotForwarded, vague, setForwarded},
+	{"http_cf_connecting_ip", slotForwarded, vague, setForwarded},
+	{"http_true_client_ip", slotForwarded, vague, setForwarded},
 
 	{"http.request.method", slotMethod, canonical, setMethod},
 	{"http.method", slotMethod, alias, setMethod},

@@ -20,6 +20,8 @@ var _ sundew.Source = (*Files)(nil)
 type FileConfig struct {
 	Format    string // a name of Formats, "auto" or "": detected, for each file anew
 	BatchSize int    // lines of a batch; 0 means 4096
+	// Proxies stand between clients and gateways; private addresses are taken for such in any case.
+	Proxies *sundew.Proxies
 	// OnProgress is called after every batch with the bytes read from disk, before decompression. bytesTotal is 0 where
 	// the size is unknown, as that of standard input is.
 	OnProgress func(bytesRead, bytesTotal int64)
@@ -141,6 +143,9 @@ func (f *Files) add(b *sundew.Batch, line []byte, size int) {
 	what, letter := decodeLine(cur.decoder, f.config.Format, line, size, e)
 	switch what {
 	case parsed:
+		if e.Forwarded != "" && f.config.Proxies != nil {
+			e.Client = f.config.Proxies.Client(e.Client, e.Forwarded)
+		}
 		e.Offset = f.offset
 		f.last = e.Time
 		f.stats.Parsed++

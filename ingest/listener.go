@@ -19,8 +19,12 @@ import (
 
 // ListenerConfig says who may post log lines and how many at once.
 type ListenerConfig struct {
-	Tokens      []Token       `yaml:"tokens"`        // none: only clients on this machine may post
-	Format      string        `yaml:"format"`        // of bodies that do not name theirs
+	Tokens []Token `yaml:"tokens"` // none: only clients on this machine may post
+	Format string  `yaml:"format"` // of bodies that do not name theirs
+	// TrustedProxies stand between clients and gateways: addresses, networks, and the names that sundew.NewProxies knows.
+	// Private addresses are trusted anyway.
+	TrustedProxies []string `yaml:"trusted_proxies"`
+
 	MaxBody     int64         `yaml:"max_body"`      // bytes of a body as sent
 	MaxDecoded  int64         `yaml:"max_decoded"`   // bytes of a body without its compression
 	MaxInFlight int           `yaml:"max_in_flight"` // requests at once; each may hold MaxDecoded bytes
@@ -48,6 +52,9 @@ func (c ListenerConfig) Validate() error {
 	if c.MaxBody <= 0 || c.MaxDecoded <= 0 || c.MaxInFlight <= 0 || c.ReadTimeout <= 0 || c.AckTimeout <= 0 {
 		return errors.New("ingest: max_body, max_decoded, max_in_flight, read_timeout and ack_timeout must be above 0")
 	}
+	if _, err := sundew.NewProxies(c.TrustedProxies); err != nil {
+		return fmt.Errorf("ingest.%w", err)
+	}
 	return validateTokens(c.Tokens)
 }
 
@@ -64,6 +71,7 @@ type listener struct {
 	config   ListenerConfig
 	producer *Producer
 	tokens   []secret
+	proxies  *sundew.Proxies
 	slots    chan struct{}
 	origin   *http.CrossOriginProtection
 	metrics  listenerMetrics
@@ -87,10 +95,15 @@ func NewListener(c ListenerConfig, p *Producer, reg prometheus.Registerer, log *
 	if err != nil {
 		return nil, err
 	}
+	proxies, err := sundew.NewProxies(append([]string{"private"}, c.TrustedProxies...))
+	if err != nil {
+		return nil, err
+	}
 	return &listener{
 		config:   c,
 		producer: p,
 		tokens:   tokens,
+		proxies:  proxies,
 		slots:    make(chan struct{}, c.MaxInFlight),
 		origin:   http.NewCrossOriginProtection(),
 		metrics:  newListenerMetrics(reg),

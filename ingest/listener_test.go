@@ -111,6 +111,34 @@ func TestPostedLinesAreInTheLogWhenTheAnswerComes(t *testing.T) {
 	}
 }
 
+func TestClientsBehindTrustedProxies(t *testing.T) {
+	url, kafka, _ := listening(t, func(c *ListenerConfig) { c.TrustedProxies = []string{"cloudflare", "203.0.113.0/24"} })
+	lines := []struct{ peer, forwarded, want string }{
+		{"104.16.0.9", "192.0.2.7", "192.0.2.7"},
+		{"203.0.113.5", "192.0.2.1, 192.0.2.7, 104.16.0.9", "192.0.2.7"},
+		{"198.51.100.4", "192.0.2.7", "198.51.100.4"},
+		{"10.0.0.1", "192.0.2.7, unknown", "10.0.0.1"},
+	}
+	var body strings.Builder
+	for _, l := range lines {
+		fmt.Fprintf(&body, `%s - - [24/Nov/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "-" X-Forwarded-For="%s"`+"\n", l.peer, l.forwarded)
+	}
+	if status, answer, _ := send(t, url, []byte(body.String()), nil); status != http.StatusAccepted || answer["accepted"] != float64(len(lines)) {
+		t.Fatalf("%d %v", status, answer)
+	}
+	events, _ := take(within10s(t), t, open(t, kafka, TopicRequests, 0, LogStart, TopicOptions{Format: "json"}), len(lines))
+	for i, l := range lines {
+		if got := events[i].Client.String(); got != l.want {
+			t.Errorf("%s, forwarded for %s: client %s, want %s", l.peer, l.forwarded, got, l.want)
+		}
+	}
+	c := DefaultListenerConfig()
+	c.TrustedProxies = []string{"akamai"}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `ingest.trusted_proxies[0]: "akamai" is neither`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTokens(t *testing.T) {
 	token := strings.Repeat("a1", 16)
 	file := filepath.Join(t.TempDir(), "token")

@@ -74,6 +74,9 @@ func (p *post) add(line []byte, size int, n int64) error {
 	case skipped:
 		p.skipped++
 	case parsed:
+		if e.Forwarded != "" {
+			e.Client = p.listener.proxies.Client(e.Client, e.Forwarded)
+		}
 		p.stamp.put(&e, n)
 		r := Record{Key: []byte(sundew.PartitionKey(e.Client)), Value: e.AppendJSON(nil)}
 		p.events = append(p.events, r)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"sundew"
 	"sundew/ingest"
 )
 
@@ -17,7 +18,7 @@ func runParse(ctx context.Context, flags *flag.FlagSet, args []string, t termina
 	if err != nil {
 		return err
 	}
-	source, err := openLogs(files, *format, t)
+	source, err := openLogs(files, *format, nil, t)
 	if err != nil {
 		return err
 	}
@@ -50,12 +51,12 @@ func runParse(ctx context.Context, flags *flag.FlagSet, args []string, t termina
 }
 
 // openLogs opens log files with progress on a terminal. A wrong format name is a mistake in the call.
-func openLogs(files []string, format string, t terminal) (*logFiles, error) {
+func openLogs(files []string, format string, proxies *sundew.Proxies, t terminal) (*logFiles, error) {
 	if _, err := ingest.NewDecoder(format); err != nil {
 		return nil, usageError{err.Error()}
 	}
 	progress := newProgress(t.err)
-	source, err := ingest.OpenFiles(files, ingest.FileConfig{Format: format, OnProgress: progress.show})
+	source, err := ingest.OpenFiles(files, ingest.FileConfig{Format: format, Proxies: proxies, OnProgress: progress.show})
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,11 @@ func runReplay(ctx context.Context, flags *flag.FlagSet, args []string, t termin
 	if err != nil {
 		return err
 	}
-	source, err := openLogs(files, *format, t)
+	proxies, err := sundew.NewProxies(append([]string{"private"}, c.Ingest.TrustedProxies...))
+	if err != nil {
+		return err
+	}
+	source, err := openLogs(files, *format, proxies, t)
 	if err != nil {
 		return err
 	}
