@@ -80,7 +80,7 @@ func parseIPv4(b []byte) (netip.Addr, bool) {
 	return netip.AddrFrom4(octets), true
 }
 
-// ownProxies are believed whatever the configuration says: who connects from a private address is one of us.
+// ownProxies are left out of a list of hops that stands in place of the client: there a private address is one of us.
 var ownProxies = func() *sundew.Proxies {
 	p, err := sundew.NewProxies([]string{"private"})
 	if err != nil {
@@ -103,14 +103,11 @@ func clientOfList(list []byte) (client netip.Addr, ok bool) {
 	return ownProxies.Client(peer, string(before)), true
 }
 
-// setForwardedClient takes the client from X-Forwarded-For where the connection comes from a proxy of our own, or from
-// somebody whom the log does not name.
+// setForwardedClient takes the client from X-Forwarded-For where the log does not name the peer. A peer that it names
+// stands until the configuration trusts it: even a private one may only pass on what the client wrote, as a balancer does
+// that rewrites addresses and no headers.
 func setForwardedClient(e *sundew.Event) {
-	switch {
-	case e.Forwarded == "":
-	case e.Client.IsValid():
-		e.Client = ownProxies.Client(e.Client, e.Forwarded)
-	default:
+	if e.Forwarded != "" && !e.Client.IsValid() {
 		e.Client, _ = clientOfList([]byte(e.Forwarded))
 	}
 }

@@ -89,7 +89,7 @@ func (d *assembler) finish(e *sundew.Event) error {
 		d.scratch = append(append(append(d.scratch[:0], d.date...), ' '), d.clock...)
 		d.put(e, timeField, nil, d.scratch, d.scratch)
 	}
-	d.settleClient(e)
+	setForwardedClient(e)
 	switch {
 	case d.ranks[slotTime] > 0 && e.Client.IsValid():
 		return nil
@@ -117,13 +117,6 @@ func keepDate(d *assembler, _ *sundew.Event, text []byte) bool {
 func keepClock(d *assembler, _ *sundew.Event, text []byte) bool {
 	d.clock = append(d.clock[:0], text...)
 	return true
-}
-
-// settleClient looks behind our own proxies, but leaves the key of the contract as it is.
-func (d *assembler) settleClient(e *sundew.Event) {
-	if d.ranks[slotClient] < canonical {
-		setForwardedClient(e)
-	}
 }
 
 // settleDuration reads the key "duration": Envoy means milliseconds, Caddy and others seconds.

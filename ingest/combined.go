@@ -51,7 +51,6 @@ func (d *combined) Decode(line []byte, e *sundew.Event) error {
 		return err
 	}
 	d.tail(rest, e)
-	setForwardedClient(e)
 	return nil
 }
 

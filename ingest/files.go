@@ -20,7 +20,7 @@ var _ sundew.Source = (*Files)(nil)
 type FileConfig struct {
 	Format    string // a name of Formats, "auto" or "": detected, for each file anew
 	BatchSize int    // lines of a batch; 0 means 4096
-	// Proxies stand between clients and gateways; private addresses are taken for such in any case.
+	// Proxies stand between clients and gateways; nil trusts nobody.
 	Proxies *sundew.Proxies
 	// OnProgress is called after every batch with the bytes read from disk, before decompression. bytesTotal is 0 where
 	// the size is unknown, as that of standard input is.

@@ -21,8 +21,8 @@ import (
 type ListenerConfig struct {
 	Tokens []Token `yaml:"tokens"` // none: only clients on this machine may post
 	Format string  `yaml:"format"` // of bodies that do not name theirs
-	// TrustedProxies stand between clients and gateways: addresses, networks, and the names that sundew.NewProxies knows.
-	// Private addresses are trusted anyway.
+	// TrustedProxies stand between clients and gateways, and write X-Forwarded-For themselves: addresses, networks, and the
+	// names that sundew.NewProxies knows. By default nobody is trusted and the peer is the client.
 	TrustedProxies []string `yaml:"trusted_proxies"`
 
 	MaxBody     int64         `yaml:"max_body"`      // bytes of a body as sent
@@ -95,7 +95,7 @@ func NewListener(c ListenerConfig, p *Producer, reg prometheus.Registerer, log *
 	if err != nil {
 		return nil, err
 	}
-	proxies, err := sundew.NewProxies(append([]string{"private"}, c.TrustedProxies...))
+	proxies, err := sundew.NewProxies(c.TrustedProxies)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func runReplay(ctx context.Context, flags *flag.FlagSet, args []string, t termin
 	if err != nil {
 		return err
 	}
-	proxies, err := sundew.NewProxies(append([]string{"private"}, c.Ingest.TrustedProxies...))
+	proxies, err := sundew.NewProxies(c.Ingest.TrustedProxies)
 	if err != nil {
 		return err
 	}
