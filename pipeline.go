@@ -12,6 +12,7 @@ import (
 type Batch struct {
 	Events   []Event      // readable lines, in log order
 	Rejected []DeadLetter // the others
+	Labels   []Label      // analysts' words that stand among the events, by Before
 	Position Position
 }
 

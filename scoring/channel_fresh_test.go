@@ -35,7 +35,7 @@ func TestANewDeviceTipsAScaleByLessThanANat(t *testing.T) {
 		for range 6 {
 			s.judge(&trial{climate: &calm, authAttempt: true, authFailure: true, aged: true, fresh: fresh})
 		}
-		return s.evidence()
+		return s.evidence(&evenMixture)
 	}
 	nats := math.Log(evidence(true) / evidence(false))
 	if nats <= 0 || nats > 1 {

@@ -12,7 +12,7 @@ import (
 func beginDay(s *state, day uint16, software, network uint64) float64 {
 	s.close(day)
 	s.judge(&trial{climate: &calm, software: software, network: network})
-	return s.evidence()
+	return s.evidence(&evenMixture)
 }
 
 func TestPastChannel(t *testing.T) {

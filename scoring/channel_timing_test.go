@@ -21,7 +21,7 @@ func paced(gaps []uint32, failed bool) (evidence float64, spoke int) {
 			spoke++
 		}
 	}
-	return s.evidence(), spoke
+	return s.evidence(&evenMixture), spoke
 }
 
 func TestTimingChannel(t *testing.T) {

@@ -91,7 +91,7 @@ func New(c Config) (*Engine, error) {
 func (e *Engine) reset() {
 	e.outage = outage{}
 	for i := range e.cells {
-		e.cells[i] = cell{table: newTable(e.config.Entities / cells)}
+		e.cells[i] = cell{number: uint8(i), table: newTable(e.config.Entities / cells)}
 	}
 	e.population = newPopulation()
 	e.places = [places]place{}
@@ -115,13 +115,15 @@ type turn struct {
 
 // cell is a part of the entities. Only one worker touches it during a batch, so it needs no lock.
 type cell struct {
-	table *table
-	turns []turn
+	number uint8
+	table  *table
+	turns  []turn
 	// client is what the last address in this cell was found to be: its networks follow it and look.
 	client uint8
 
 	votes   [segments]pool                       // of client-days that closed in this epoch
 	weather [sundew.NumKinds][numWeathered]votes // of this minute
+	high    []castVote                           // those of high evidence
 	steps   *flows                               // from route to route, of this epoch; nil where there were none
 	warmth  uint64                               // see table.warm; not part of the state
 }
@@ -133,9 +135,14 @@ const together = 32
 // them. Autonomous systems are scored for requests that say something of one; an entity that the table does not admit gets 0 points. The slice holds until
 // the next call.
 func (e *Engine) Score(b sundew.Batch) []sundew.Score {
-	before, first := e.scores, 0
+	before, first, labels := e.scores, 0, b.Labels
 	e.scores = e.scores[:0]
 	for i := range b.Events {
+		for ; len(labels) > 0 && labels[0].Before <= i; labels = labels[1:] {
+			e.score(b.Events[first:i])
+			first = i
+			e.label(&labels[0])
+		}
 		second := secondOf(b.Events[i].Time)
 		passes, turns := e.population.minute.moves(minuteOf(second)), e.population.day.moves(uint32(dayOf(second)))
 		if !passes && !turns {
@@ -151,6 +158,9 @@ func (e *Engine) Score(b sundew.Batch) []sundew.Score {
 		}
 	}
 	e.score(b.Events[first:])
+	for i := range labels {
+		e.label(&labels[i])
+	}
 	if n := len(e.scores); n < len(before) {
 		clear(before[n:]) // or they would keep an old batch's events alive
 	}
@@ -273,21 +283,23 @@ func (e *Engine) take(c *cell, h *hot, t *trial, score *sundew.Score, turn turn)
 func (e *Engine) fill(c *cell, s *state, t *trial, score *sundew.Score) {
 	kind := sundew.Kind(s.Kind)
 	s.advance(t.second)
-	c.close(s, dayOf(s.Last))
+	e.close(c, s, dayOf(s.Last))
 	s.count(t)
-	c.tell(s, t)
-	c.pace(s, t)
+	if e.population.lessons.verdict(s.Hash) != sundew.VerdictAbuse {
+		c.tell(s, t)
+		c.pace(s, t)
+	}
 	if !answered(kind, c, t) {
 		s.judge(t)
 	}
-	evidence := s.evidence()
+	evidence := s.evidence(&e.population.lessons.Weights)
 	if kind == sundew.KindIP {
 		evidence *= t.repute.ratio
 	}
 	s.DayMost = max(s.DayMost, float32(min(evidence, math.MaxFloat32)))
 	evidence = e.population.maps[segmentOf(s)].apply(evidence)
 	odds := evidence * e.config.Prior / (1 - e.config.Prior)
-	score.Points = min(100*odds/(1+odds), 100)
+	score.Points = e.population.lessons.held(min(100*odds/(1+odds), 100))
 	s.Points = uint8(score.Points)
 	s.DayPoints = max(s.DayPoints, s.Points)
 	if kind == sundew.KindIP {

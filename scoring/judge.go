@@ -2,13 +2,6 @@ package scoring
 
 import "sundew"
 
-// Weights of the mixture over channels; they sum to 1. Half of the trust is in the product of all channels, because an
-// attack rarely shows in one alone.
-const (
-	weightAll     = .5
-	weightChannel = (1 - weightAll) / numChannels
-)
-
 // close ends the client-day and begins the given one. What it saw joins the entity's trusted past, the less of it the more
 // points the entity had, and nothing of a day on which it was convicted: who stops each day when found must not become a
 // habit.
@@ -53,15 +46,15 @@ func (s *state) judge(t *trial) {
 	s.Trials++
 }
 
-// evidence is the entity's e-value.
-func (s *state) evidence() float64 {
-	sum := float64(weightAll * float64(s.All))
-	for _, m := range s.HotLedgers {
-		sum += float64(weightChannel * float64(m))
+// evidence is the entity's e-value, the ledgers weighed by a mixture.
+func (s *state) evidence(m *mixture) float64 {
+	sum := float64(m[partAll] * float64(s.All))
+	for ch, ledger := range s.HotLedgers {
+		sum += float64(m[ch] * float64(ledger))
 	}
 	if s.hasCold() {
-		for _, m := range s.coldPart.Ledgers {
-			sum += float64(weightChannel * float64(m))
+		for i, ledger := range s.coldPart.Ledgers {
+			sum += float64(m[numHot+i] * float64(ledger))
 		}
 	}
 	return sum

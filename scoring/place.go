@@ -19,6 +19,25 @@ type place struct {
 	hashes   [3]uint64
 }
 
+// networkHome is the cell of an address or a network.
+func (e *Engine) networkHome(entity sundew.Entity) (home int, ok bool) {
+	switch entity.Kind {
+	case sundew.KindIP:
+		addr, err := netip.ParseAddr(entity.Key)
+		if err != nil {
+			return 0, false
+		}
+		return e.place(addr).home, true
+	case sundew.KindPrefix:
+		prefix, err := netip.ParsePrefix(entity.Key)
+		if err != nil {
+			return 0, false
+		}
+		return e.place(prefix.Addr()).home, true
+	}
+	return 0, false
+}
+
 // place is the place of an address. It holds until the next call.
 func (e *Engine) place(client netip.Addr) *place {
 	at := &e.places[e.hash.address(client)%places]

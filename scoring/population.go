@@ -1,5 +1,7 @@
 package scoring
 
+import "sundew"
+
 // population is what the engine learns of all entities together.
 //
 // An epoch is a UTC day. What is known is replaced between epochs, the climate between minutes, and not changed in one, so
@@ -13,12 +15,14 @@ type population struct {
 	recent [segments]pool // younger votes, in quarantine until the next epoch
 	maps   [segments]calibration
 
+	lessons lessons
+
 	flows flows          // of the epochs before
 	ways  [numFlows]ways // what they say; not part of the state
 }
 
 func newPopulation() population {
-	p := population{climate: calm}
+	p := population{climate: calm, lessons: newLessons()}
 	for segment := range p.maps {
 		p.maps[segment] = uncalibrated
 	}
@@ -32,7 +36,7 @@ func (e *Engine) turn() {
 	e.eachCell(e.cells[:], func(c *cell) {
 		for slot := range c.table.used {
 			s := c.table.open(c.table.at(slot))
-			c.close(s, uint16(p.day.Now))
+			e.close(c, s, uint16(p.day.Now))
 			c.table.keep(s)
 		}
 	})
@@ -44,19 +48,33 @@ func (e *Engine) turn() {
 		}
 		p.maps[segment] = p.pools[segment].recalibrated(&p.maps[segment])
 	}
+	var cast []castVote
 	for i := range e.cells {
-		e.cells[i].votes = [segments]pool{}
+		cast = append(cast, e.cells[i].high...)
+		e.cells[i].votes, e.cells[i].high = [segments]pool{}, nil
 	}
+	p.lessons.remember(cast)
+	p.lessons.turn(uint16(p.day.Now))
 	e.turnFlows()
 }
 
-// close ends the entity's client-day if it is before the given one. The client-day votes with its highest evidence.
-func (c *cell) close(s *state, day uint16) {
+// close ends the entity's client-day if it is before the given one. The client-day votes with its highest evidence, unless
+// an analyst called the entity an abuser. That of one who was called legitimate counts below what is acted on, whatever
+// evidence it had.
+func (e *Engine) close(c *cell, s *state, day uint16) {
 	if day <= s.Day {
 		return
 	}
-	if s.Trials > 0 {
-		c.votes[segmentOf(s)][evidenceBin(float64(s.DayMost))]++
+	verdict := e.population.lessons.verdict(s.Hash)
+	if s.Trials > 0 && verdict != sundew.VerdictAbuse {
+		segment, bin := segmentOf(s), evidenceBin(float64(s.DayMost))
+		if verdict == sundew.VerdictLegitimate {
+			bin = min(bin, actedOn-1)
+		}
+		c.votes[segment][bin]++
+		if bin >= highVote && len(c.high) < maxHigh {
+			c.high = append(c.high, castVote{s.Hash, uint8(segment), c.number, uint16(bin)})
+		}
 	}
 	s.close(day)
 }

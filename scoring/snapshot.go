@@ -12,7 +12,7 @@ import (
 // The state is written little-endian: version, seed, entity limit, number of cells, the outage watch; then for each
 // cell the eviction hand, the gate, and the entities in the order of their slots, which is part of the state because
 // eviction follows it; then what is known of the population.
-const stateVersion = 6
+const stateVersion = 7
 
 var (
 	order     = binary.LittleEndian
@@ -48,6 +48,11 @@ func (e *Engine) appendPopulation(dst []byte) []byte {
 	for _, part := range [...]any{p.day, p.minute, p.climate, weather, &p.flows, e.steps()} {
 		dst, _ = binary.Append(dst, order, part) // fails for types without a fixed size alone
 	}
+	var cast []castVote
+	for i := range e.cells {
+		cast = append(cast, e.cells[i].high...)
+	}
+	dst = p.lessons.appendState(dst, cast)
 	for segment := range segments {
 		var votes pool
 		for i := range e.cells {
@@ -194,6 +199,13 @@ func (e *Engine) restorePopulation(r *reader) error {
 	}
 	for of := range p.flows {
 		p.ways[of] = p.flows[of].ways()
+	}
+	cast, err := p.lessons.restore(r)
+	if err != nil {
+		return err
+	}
+	for _, v := range cast {
+		e.cells[v.Cell].high = append(e.cells[v.Cell].high, v)
 	}
 	for segment := range segments {
 		for _, bins := range [...]*pool{&p.pools[segment], &p.recent[segment], &e.cells[0].votes[segment]} {
