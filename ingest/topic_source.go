@@ -148,6 +148,10 @@ func (s *TopicSource) batch(records []record, first int64) sundew.Batch {
 	}
 	skippedLines := 0
 	for i := range records {
+		if records[i].format == labelFormat {
+			s.label(&b, &records[i])
+			continue
+		}
 		b.Events = append(b.Events, sundew.Event{})
 		e := &b.Events[len(b.Events)-1]
 		what, letter := s.decode(&records[i], e)
@@ -160,13 +164,27 @@ func (s *TopicSource) batch(records []record, first int64) sundew.Batch {
 			skippedLines++
 			continue
 		}
-		letter.Time, letter.Source = records[i].time.UTC(), s.reader.topic
-		letter.Partition, letter.Offset = s.partition, records[i].offset
-		b.Rejected = append(b.Rejected, letter)
+		s.reject(&b, letter, &records[i])
 	}
 	s.position.Store(s.reader.next)
 	s.count(b, skippedLines)
 	return b
+}
+
+func (s *TopicSource) reject(b *sundew.Batch, letter sundew.DeadLetter, r *record) {
+	letter.Time, letter.Source = r.time.UTC(), s.reader.topic
+	letter.Partition, letter.Offset = s.partition, r.offset
+	b.Rejected = append(b.Rejected, letter)
+}
+
+func (s *TopicSource) label(b *sundew.Batch, r *record) {
+	label, err := decodeLabel(r.value)
+	if err != nil {
+		s.reject(b, deadLetter(labelFormat, "label cannot be read", err.Error(), r.value), r)
+		return
+	}
+	label.Before = len(b.Events)
+	b.Labels = append(b.Labels, label)
 }
 
 func (s *TopicSource) decode(r *record, e *sundew.Event) (result, sundew.DeadLetter) {

@@ -23,6 +23,7 @@ func runReplay(ctx context.Context, flags *flag.FlagSet, args []string, t termin
 	rulesDir := flags.String("rules", "", "`directory` of rule files instead of the pack that comes with the program")
 	decisionsFile := flags.String("decisions", "", "write the decisions to this `file`, NDJSON; - is standard output")
 	scoresFile := flags.String("scores", "", "write the scores from 1 point on to this `file`, NDJSON")
+	labelsFile := flags.String("labels", "", "labels of analysts from this `file`, NDJSON, each at its time")
 	shards := flags.Int("shards", 0, "goroutines that score; 0 means one per processor. Changes no decision")
 	files, err := parseFlags(flags, args, 1, -1)
 	if err != nil {
@@ -53,6 +54,10 @@ func runReplay(ctx context.Context, flags *flag.FlagSet, args []string, t termin
 		return err
 	}
 	defer source.Close()
+	labels, err := readLabels(*labelsFile)
+	if err != nil {
+		return err
+	}
 	decisions, err := createNDJSON(*decisionsFile, t)
 	if err != nil {
 		return err
@@ -64,7 +69,7 @@ func runReplay(ctx context.Context, flags *flag.FlagSet, args []string, t termin
 
 	tally := replayTally{start: time.Now(), entities: map[sundew.Entity]sundew.Action{}}
 	pipeline := sundew.Pipeline{
-		Source: source, Scorer: scorer, Policy: rules.NewEngine(set, c.Rules.Limits),
+		Source: &labelling{Source: source, labels: labels}, Scorer: scorer, Policy: rules.NewEngine(set, c.Rules.Limits),
 		Publisher: decisions, Recorder: scoresWriter{scores}, Observe: tally.observe,
 	}
 	runErr := pipeline.Run(ctx)
