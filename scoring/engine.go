@@ -105,6 +105,9 @@ func (e *Engine) Entities() (n int) {
 	return n
 }
 
+// Epoch is the UTC day, since 1970, that the population's knowledge is in force for.
+func (e *Engine) Epoch() int { return int(e.population.day.Now) }
+
 // turn is one entity's part of one event.
 type turn struct {
 	hash  uint64

@@ -34,10 +34,10 @@ const (
 
 // openTasks restores every partition's state and opens its log at the offset that belongs to it.
 func (s *server) openTasks() (map[string]func(context.Context) error, error) {
-	observe := newPipelineMetrics(s.registry)
+	observe, learned := newPipelineMetrics(s.registry), newLearnedMetrics(s.registry)
 	components := map[string]func(context.Context) error{}
 	for p := range s.partitions {
-		t, err := s.openTask(int32(p), observe)
+		t, err := s.openTask(int32(p), observe, learned)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +48,7 @@ func (s *server) openTasks() (map[string]func(context.Context) error, error) {
 	return components, nil
 }
 
-func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.Score, []sundew.Decision)) (*task, error) {
+func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.Score, []sundew.Decision), learned *learnedMetrics) (*task, error) {
 	scorer, err := scoring.New(s.config.Scoring)
 	if err != nil {
 		return nil, err
@@ -78,6 +78,8 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 	}
 	s.closing(func() { closeLogged(s.log, "source", source) })
 	t := &task{partition: partition, source: source}
+	learned.show(partition, scorer.Learned())
+	shown := scorer.Epoch()
 	t.rules.Store(&rules.Stats{})
 	t.pipeline = &sundew.Pipeline{
 		Source:     source,
@@ -91,6 +93,10 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 			t.entities.Store(int64(scorer.Entities()))
 			stats := policy.Stats()
 			t.rules.Store(&stats)
+			if epoch := scorer.Epoch(); epoch != shown || len(b.Labels) > 0 {
+				learned.show(partition, scorer.Learned())
+				shown = epoch
+			}
 			observe(b, scores, ds)
 		},
 	}
