@@ -134,9 +134,9 @@ type cell struct {
 // together is how many turns wait for memory at a time.
 const together = 32
 
-// Score folds the batch into the state and returns the scores, ordered by event and then as Event.AppendEntities orders
-// them. Autonomous systems are scored for requests that say something of one; an entity that the table does not admit gets 0 points. The slice holds until
-// the next call.
+// Score folds the batch, its labels among its events, into the state and returns the scores, ordered by event and then as
+// Event.AppendEntities orders them. Autonomous systems are scored for requests that say something of one; an entity that
+// the table does not admit gets 0 points. The slice holds until the next call.
 func (e *Engine) Score(b sundew.Batch) []sundew.Score {
 	before, first, labels := e.scores, 0, b.Labels
 	e.scores = e.scores[:0]

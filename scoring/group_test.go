@@ -22,7 +22,7 @@ func login(i, n int, failed bool) sundew.Event {
 
 var system = sundew.Entity{Kind: sundew.KindASN, Key: "64500"}
 
-// TestGroupsSeeWrites has a thousand addresses, each of which tries two vouchers, and people who mistype.
+// TestGroupsSeeWrites has two hundred addresses, each of which tries two vouchers, and people who mistype.
 func TestGroupsSeeWrites(t *testing.T) {
 	events := func(n int, refused func(i int) bool) (events []sundew.Event) {
 		for i := range n {
