@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -15,7 +17,7 @@ import (
 const maxReputation = 8_000_000 // networks and autonomous systems, over all lists
 
 // loadReputation reads lists as their publishers write them: an address, a network or an autonomous system such as AS64500
-// in each line, with anything behind a blank, a comma, # or ; left aside. It returns nil without lists.
+// in each line, plain or gzip, with anything behind a blank, a comma, # or ; left aside. It returns nil without lists.
 func loadReputation(files []string) (*scoring.Reputation, error) {
 	if len(files) == 0 {
 		return nil, nil
@@ -38,7 +40,11 @@ func readReputation(r *scoring.Reputation, file string) error {
 		return fmt.Errorf("reputation.lists: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	lines := bufio.NewScanner(f)
+	text, err := plainText(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	lines := bufio.NewScanner(text)
 	for n := 1; lines.Scan(); n++ {
 		word := lines.Text()
 		if end := strings.IndexAny(word, " \t,;#"); end >= 0 {
@@ -60,6 +66,18 @@ func readReputation(r *scoring.Reputation, file string) error {
 	return nil
 }
 
+// plainText undoes gzip, which its first bytes tell.
+func plainText(r io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReader(r)
+	if magic, _ := buffered.Peek(2); string(magic) != "\x1f\x8b" {
+		return buffered, nil
+	}
+	return gzip.NewReader(buffered)
+}
+
+// maxWord is how much of an entry an error shows.
+const maxWord = 64
+
 func addReputation(r *scoring.Reputation, word string) error {
 	if number, ok := strings.CutPrefix(strings.ToUpper(word), "AS"); ok {
 		system, err := strconv.ParseUint(number, 10, 32)
@@ -75,6 +93,7 @@ func addReputation(r *scoring.Reputation, word string) error {
 	}
 	addr, err := netip.ParseAddr(word)
 	if err != nil {
+		word = word[:min(len(word), maxWord)]
 		return fmt.Errorf("%q is no address, network or autonomous system: want 192.0.2.7, 192.0.2.0/24 or AS64500", word)
 	}
 	addr = addr.Unmap().WithZone("")
