@@ -301,8 +301,7 @@ func (e *Engine) fill(c *cell, s *state, t *trial, score *sundew.Score) {
 	}
 	s.DayMost = max(s.DayMost, float32(min(evidence, math.MaxFloat32)))
 	evidence = e.population.maps[segmentOf(s)].apply(evidence)
-	odds := evidence * e.config.Prior / (1 - e.config.Prior)
-	score.Points = e.population.lessons.held(min(100*odds/(1+odds), 100))
+	score.Points = e.population.lessons.held(e.points(evidence))
 	s.Points = uint8(score.Points)
 	s.DayPoints = max(s.DayPoints, s.Points)
 	if kind == sundew.KindIP {
@@ -316,6 +315,12 @@ func (e *Engine) fill(c *cell, s *state, t *trial, score *sundew.Score) {
 			score.Evidence = append(score.Evidence, t.repute.explain()...)
 		}
 	}
+}
+
+// points is the probability of abuse, in per cent, after evidence that is an e-value.
+func (e *Engine) points(evidence float64) float64 {
+	odds := evidence * e.config.Prior / (1 - e.config.Prior)
+	return min(100*odds/(1+odds), 100)
 }
 
 // answered says that somebody narrower answers for the event already, or has spoken, so that it says nothing about the

@@ -25,9 +25,10 @@ import (
 const (
 	maxLabelled  = 4096       // entities whose label is kept, the latest
 	labelDays    = 30         // that a label holds
+	labelMemory  = .9772      // of what labels said of points is left a day later: (1/2)^(1/30)
 	labelStep    = .1         // of a label on the logarithm of a weight
 	labelDrift   = math.Sqrt2 // the most that a weight changes by in an epoch, as a factor; twice that with the sum brought back to 1
-	leastWeight  = .25        // of its start is left of a weight
+	leastWeight  = .25        // of its start is always left of a weight
 	maxHigh      = 4096       // client-days of an epoch with high evidence that are remembered
 	highEpochs   = 7          // for which they are
 	pointBins    = 20         // of the isotonic map
@@ -79,7 +80,7 @@ type lessons struct {
 type tallies struct {
 	Weights    mixture
 	Up, Down   mixture            // shares of evidence against labelled abusers, and against labelled legitimate entities
-	Right      [pointBins]float32 // labels of abusers by points
+	Right      [pointBins]float32 // labels of abusers by the points that they would have had without the map
 	Wrong      [pointBins]float32 // of legitimate entities
 	PointsHeld [pointBins]float32 // the isotonic map: the most points of each bin
 }
@@ -98,14 +99,16 @@ func (l *lessons) verdict(hash uint64) sundew.Verdict {
 	return sundew.Verdict(l.verdicts[hash])
 }
 
-// label takes an analyst's word. A second one of the same day on the same entity replaces the verdict and teaches nothing.
+// label takes an analyst's word. A second one of the same day on the same entity takes the place of the first, also in what
+// it teaches.
 func (e *Engine) label(l *sundew.Label) {
 	hash := e.hash.key(l.Entity.Kind, l.Entity.Key)
 	less, today := &e.population.lessons, dayOf(secondOf(l.Time))
-	at := slices.IndexFunc(less.entities, func(known labelled) bool { return known.Hash == hash })
-	again := false
-	if at >= 0 {
-		again = less.entities[at].Day == today
+	before := sundew.VerdictNone // of today
+	if at := slices.IndexFunc(less.entities, func(known labelled) bool { return known.Hash == hash }); at >= 0 {
+		if less.entities[at].Day == today {
+			before = sundew.Verdict(less.entities[at].Verdict)
+		}
 		less.entities = slices.Delete(less.entities, at, at+1)
 	}
 	if len(less.entities) == maxLabelled {
@@ -117,13 +120,12 @@ func (e *Engine) label(l *sundew.Label) {
 	if l.Verdict == sundew.VerdictAbuse {
 		e.purge(hash)
 	}
-	if again {
-		return
-	}
 	c := &e.cells[e.homeOf(l.Entity, hash)]
-	if h := c.table.find(hash); h != nil {
+	if h := c.table.find(hash); h != nil && before != l.Verdict {
 		s := c.table.open(h)
-		less.learn(s, l.Verdict)
+		points := e.points(e.population.maps[segmentOf(s)].apply(float64(s.DayMost)))
+		less.learn(s, points, before, -1)
+		less.learn(s, points, l.Verdict, 1)
 		c.table.keep(s)
 	}
 }
@@ -136,25 +138,26 @@ func (e *Engine) homeOf(entity sundew.Entity, hash uint64) int {
 	return cellOf(entity.Kind, hash)
 }
 
-// learn takes what the ledgers of an entity said when it was labelled.
-func (l *lessons) learn(s *state, verdict sundew.Verdict) {
-	shares, all := l.shares(s)
-	if all > 1 {
-		into := &l.Up
-		if verdict == sundew.VerdictLegitimate {
-			into = &l.Down
-		}
+// learn takes what the ledgers of an entity said when it was labelled, and its points of the day. A count of -1 takes that
+// back, or what has become of it since.
+func (l *lessons) learn(s *state, points float64, verdict sundew.Verdict, count float32) {
+	into, told := &l.Up, &l.Right
+	switch verdict {
+	case sundew.VerdictNone:
+		return
+	case sundew.VerdictLegitimate:
+		into, told = &l.Down, &l.Wrong
+	}
+	if shares, all := l.shares(s); all > 1 {
 		for part := range shares {
-			into[part] += shares[part]
+			into[part] = max(into[part]+float64(float64(count)*shares[part]), 0)
 		}
 	}
-	bin := min(int(s.DayPoints)*pointBins/100, pointBins-1)
-	if verdict == sundew.VerdictAbuse {
-		l.Right[bin]++
-	} else {
-		l.Wrong[bin]++
-	}
+	bin := pointBin(points)
+	told[bin] = max(told[bin]+count, 0)
 }
+
+func pointBin(points float64) int { return min(int(points*pointBins/100), pointBins-1) }
 
 // shares is each part's share of an entity's evidence, and the evidence.
 func (l *lessons) shares(s *state) (shares mixture, all float64) {
@@ -174,41 +177,47 @@ func (l *lessons) shares(s *state) (shares mixture, all float64) {
 // turn ends an epoch: what was learned in it comes into force.
 func (l *lessons) turn(today uint16) {
 	next := mixture{}
-	sum := 0.
+	sum := 0. // of what is above the least
 	for part, weight := range l.Weights {
 		step := float64(labelStep * (l.Up[part] - l.Down[part]))
 		factor := min(max(math.Exp(step), 1/labelDrift), labelDrift)
-		next[part] = max(float64(weight*factor), leastWeight*evenMixture[part])
+		next[part] = max(float64(weight*factor)-leastWeight*evenMixture[part], 0)
 		sum += next[part]
 	}
-	for part := range next {
-		next[part] = float64(float32(next[part] / sum)) // the same on every machine, whose exponentials differ in the last bit
+	for part, above := range next {
+		weight := leastWeight*evenMixture[part] + float64((1-leastWeight)*above/sum)
+		next[part] = float64(float32(weight)) // the same on every machine, whose exponentials differ in the last bit
 	}
 	l.Weights, l.Up, l.Down = next, mixture{}, mixture{}
-	for len(l.entities) > 0 && l.entities[0].Day+labelDays < today {
-		delete(l.verdicts, l.entities[0].Hash)
-		l.entities = l.entities[1:]
+	l.entities = slices.DeleteFunc(l.entities, func(known labelled) bool {
+		if known.Day+labelDays >= today {
+			return false
+		}
+		delete(l.verdicts, known.Hash)
+		return true
+	})
+	for bin := range pointBins {
+		l.Right[bin], l.Wrong[bin] = float32(l.Right[bin]*labelMemory), float32(l.Wrong[bin]*labelMemory)
 	}
 	l.hold()
 }
 
 // hold draws the isotonic map anew. Without labels every bin holds up to its upper end.
 func (l *lessons) hold() {
-	right := make([]float64, pointBins)
+	right, labels := make([]float64, pointBins), make([]float64, pointBins)
 	for bin := range right {
 		end := float64(bin+1) / pointBins
-		right[bin] = (float64(l.Right[bin]) + float64(pointDoubt*end)) / (float64(l.Right[bin]) + float64(l.Wrong[bin]) + pointDoubt)
-		right[bin] = min(right[bin], end)
+		labels[bin] = float64(l.Right[bin]) + float64(l.Wrong[bin]) + pointDoubt
+		right[bin] = min((float64(l.Right[bin])+float64(pointDoubt*end))/labels[bin], end)
 	}
-	for bin, share := range law.Isotonic(right) {
+	for bin, share := range law.Isotonic(right, labels) {
 		l.PointsHeld[bin] = float32(100 * min(share, float64(bin+1)/pointBins))
 	}
 }
 
 // held returns points under the isotonic map.
 func (l *lessons) held(points float64) float64 {
-	bin := min(int(points*pointBins/100), pointBins-1)
-	return min(points, float64(l.PointsHeld[bin]))
+	return min(points, float64(l.PointsHeld[pointBin(points)]))
 }
 
 // remember keeps the epoch's client-days of high evidence, of which the highest where they are too many, and forgets the
@@ -236,26 +245,33 @@ func compare(a, b uint64) int {
 	return 0
 }
 
-// purge takes the client-days of a labelled abuser out of the calibration, what is left of each.
+// purge takes the client-days of a labelled abuser out of the calibration, what is left of each. That of the day in hand
+// may have closed already, while others of that day are still open.
 func (e *Engine) purge(hash uint64) {
 	p := &e.population
-	left := float32(1)
-	for epoch := range p.lessons.high {
-		if epoch > 1 {
-			left = float32(left * remembered)
-		}
-		p.lessons.high[epoch] = slices.DeleteFunc(p.lessons.high[epoch], func(v castVote) bool {
-			if v.Hash != hash {
-				return false
-			}
-			pool := &p.pools[v.Segment]
-			if epoch == 0 {
-				pool = &p.recent[v.Segment]
-			}
-			pool[v.Bin] = max(pool[v.Bin]-left, 0)
-			return true
-		})
+	for i := range e.cells {
+		c := &e.cells[i]
+		c.high = takeBack(c.high, hash, 1, &c.votes)
 	}
+	p.lessons.high[0] = takeBack(p.lessons.high[0], hash, 1, &p.recent)
+	left := float32(1)
+	for epoch := 1; epoch < highEpochs; epoch++ {
+		p.lessons.high[epoch] = takeBack(p.lessons.high[epoch], hash, left, &p.pools)
+		left = float32(left * remembered)
+	}
+}
+
+// takeBack takes the entity's votes, each of which has the given weight by now, out of the pools they were cast in, and
+// returns those of the others.
+func takeBack(cast []castVote, hash uint64, weight float32, from *[segments]pool) []castVote {
+	return slices.DeleteFunc(cast, func(v castVote) bool {
+		if v.Hash != hash {
+			return false
+		}
+		count := &from[v.Segment][v.Bin]
+		*count = max(*count-weight, 0)
+		return true
+	})
 }
 
 // appendState writes what labels have taught; cast are the votes of the epoch that is not over.

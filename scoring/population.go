@@ -59,8 +59,8 @@ func (e *Engine) turn() {
 }
 
 // close ends the entity's client-day if it is before the given one. The client-day votes with its highest evidence, unless
-// an analyst called the entity an abuser. That of one who was called legitimate counts below what is acted on, whatever
-// evidence it had.
+// an analyst called the entity an abuser. That of one who was called legitimate counts as the highest that the tail is fitted
+// to, whatever evidence it had: beyond that nobody counts, because there the unlabelled are mostly abusers.
 func (e *Engine) close(c *cell, s *state, day uint16) {
 	if day <= s.Day {
 		return

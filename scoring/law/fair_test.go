@@ -62,18 +62,19 @@ func TestACATOfOnePIsThatP(t *testing.T) {
 // TestIsotonicIsMaxMin compares with the plain formula: the largest over starts of the smallest over ends of the mean.
 func TestIsotonicIsMaxMin(t *testing.T) {
 	r := rand.New(rand.NewSource(8))
-	y := make([]float64, 40)
+	y, weights := make([]float64, 40), make([]float64, 40)
 	for i := range y {
-		y[i] = float64(i)/20 + r.NormFloat64()
+		y[i], weights[i] = float64(i)/20+r.NormFloat64(), .1+r.ExpFloat64()
 	}
-	got := law.Isotonic(y)
+	got := law.Isotonic(y, weights)
 	for i := range y {
 		want := math.Inf(-1)
 		for from := range i + 1 {
-			least, sum := math.Inf(1), 0.0
+			least, sum, weight := math.Inf(1), 0.0, 0.0
 			for to := from; to < len(y); to++ {
-				if sum += y[to]; to >= i {
-					least = min(least, sum/float64(to-from+1))
+				sum, weight = sum+y[to]*weights[to], weight+weights[to]
+				if to >= i {
+					least = min(least, sum/weight)
 				}
 			}
 			want = max(want, least)

@@ -93,7 +93,7 @@ func TestIsotonicIsGolden(t *testing.T) {
 	e.into(t, e.Arguments, &steps)
 	var want []float64
 	e.into(t, e.Value, &want)
-	got := law.Isotonic(steps.Y)
+	got := law.Isotonic(steps.Y, nil)
 	if len(got) != len(want) {
 		t.Fatalf("%d values, want %d", len(got), len(want))
 	}

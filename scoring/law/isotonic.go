@@ -1,21 +1,25 @@
 package law
 
-// Isotonic is the nondecreasing sequence closest to y in squares, each value with the same weight: pool adjacent violators
-// (Barlow et al., 1972). It leaves y as it is.
-func Isotonic(y []float64) []float64 {
+// Isotonic is the nondecreasing sequence closest to y in squares, weighed by weights, of which y has as many and all are
+// positive; nil weighs all the same. It pools adjacent violators (Barlow et al., 1972) and leaves y as it is.
+func Isotonic(y, weights []float64) []float64 {
 	type block struct {
-		sum float64
-		n   int
+		sum, weight float64
+		n           int
 	}
 	var blocks []block
-	for _, value := range y {
-		b := block{value, 1}
+	for i, value := range y {
+		weight := 1.
+		if weights != nil {
+			weight = weights[i]
+		}
+		b := block{float64(value * weight), weight, 1}
 		for len(blocks) > 0 {
 			before := blocks[len(blocks)-1]
-			if before.sum/float64(before.n) < b.sum/float64(b.n) {
+			if before.sum/before.weight < b.sum/b.weight {
 				break
 			}
-			b = block{before.sum + b.sum, before.n + b.n}
+			b = block{before.sum + b.sum, before.weight + b.weight, before.n + b.n}
 			blocks = blocks[:len(blocks)-1]
 		}
 		blocks = append(blocks, b)
@@ -23,7 +27,7 @@ func Isotonic(y []float64) []float64 {
 	fitted := make([]float64, 0, len(y))
 	for _, b := range blocks {
 		for range b.n {
-			fitted = append(fitted, b.sum/float64(b.n))
+			fitted = append(fitted, b.sum/b.weight)
 		}
 	}
 	return fitted
