@@ -70,6 +70,13 @@ type Event struct {
 // Attribute is a key of the log line that the vocabulary does not know, kept as text.
 type Attribute struct{ Key, Value string }
 
+// Tenure is the age from which a device counts as somebody. Younger ones say nothing: an attacker makes as many as he likes.
+const Tenure = 24 * time.Hour
+
+// Tenured says whether the log knows the request's device for long enough. Where an address is shared, such a device
+// answers for what it does itself.
+func (e *Event) Tenured() bool { return e.Device != "" && e.DeviceAge >= Tenure }
+
 // NewEvent returns an Event whose numeric fields say "unknown".
 func NewEvent() Event {
 	return Event{RequestBytes: -1, ResponseBytes: -1, Duration: -1, CaptchaScore: -1, DeviceAge: -1}

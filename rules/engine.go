@@ -78,7 +78,10 @@ func (e *Engine) decide(s *sundew.Score) {
 	e.view.look(s)
 	s = e.view.score
 	rec := e.table.find(s.Entity)
-	rec = e.evaluate(s, rec)
+	e.fired = e.fired[:0]
+	if !p.shared.holds(s) || !s.Event.Tenured() {
+		rec = e.evaluate(s, rec)
+	}
 	if rec == nil && !p.reachedBy(s) {
 		return
 	}
@@ -96,9 +99,8 @@ func (e *Engine) decide(s *sundew.Score) {
 }
 
 // evaluate runs the rules of the entity's kind and adds their points. It returns the entity's record, which it makes
-// for the first match.
+// for the first match. It is not asked about a shared entity for what a tenured device does, which answers for itself.
 func (e *Engine) evaluate(s *sundew.Score, rec *record) *record {
-	e.fired = e.fired[:0]
 	for _, r := range e.set.running[s.Entity.Kind] {
 		if !r.scope.includes(s.Event) {
 			continue

@@ -10,6 +10,8 @@ import (
 type channel struct {
 	name  string // as rules and evidence spell it
 	kinds [sundew.NumKinds]bool
+	// crowd is true where the expectation grows with the tenured devices behind the entity, so that all of them are heard.
+	crowd bool
 	// step takes the channel's part of the event and returns its evidence ratio and the weight of starting here. tried is
 	// false where the event says nothing to the channel.
 	step func(s *state, t *trial) (ratio, start float64, tried bool)

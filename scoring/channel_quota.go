@@ -56,6 +56,7 @@ func quotaChannel() channel {
 	return channel{
 		name:    "quota",
 		kinds:   kinds(sundew.KindIP, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey),
+		crowd:   true,
 		step:    quotaStep,
 		explain: quotaExplain,
 	}

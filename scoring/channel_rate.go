@@ -25,6 +25,7 @@ func rateChannel() channel {
 	return channel{
 		name:    "rate",
 		kinds:   kinds(sundew.KindIP, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey),
+		crowd:   true,
 		step:    rateStep,
 		explain: rateExplain,
 	}

@@ -31,10 +31,15 @@ func (s *state) close(day uint16) {
 	s.Day, s.DayPoints, s.DayMost = day, 0, 0
 }
 
-// judge lets every channel of the entity's kind take its part of the event.
+// judge lets every channel of the entity's kind take its part of the event. Where an address or a network is shared, a
+// tenured device answers for what it does itself, and the address only for how much.
 func (s *state) judge(t *trial) {
 	product := 1.0
+	answered := t.tenured != 0 && s.shared()
 	for _, ch := range channelsOf[s.Kind] {
+		if answered && !channels[ch].crowd {
+			continue
+		}
 		ratio, start, tried := channels[ch].step(s, t)
 		if !tried {
 			continue

@@ -1,10 +1,6 @@
 package scoring
 
-import "time"
-
-// tenure is the age from which a device counts as somebody. Younger ones buy nothing: an attacker makes as many as he
-// likes.
-const tenure = 24 * time.Hour
+import "sundew"
 
 // meet counts the event's device among those behind the entity. Where the log says no age, a device is tenured that the
 // entity already showed the day before, provided that it was not convicted then.
@@ -25,6 +21,18 @@ func (s *state) meet(t *trial) {
 // that a crowd does not vanish at midnight. It is 0 where no devices are logged.
 func (s *state) tenured() float64 {
 	return max(distinct(s.members(tenuredToday)), distinct(s.members(tenuredBefore)))
+}
+
+// sharing is how many tenured devices behind an address or a network make it a shared one.
+const sharing = 3
+
+// shared says that the entity is a place where several known clients come from.
+func (s *state) shared() bool {
+	switch sundew.Kind(s.Kind) {
+	case sundew.KindIP, sundew.KindPrefix:
+		return s.tenured() >= sharing
+	}
+	return false
 }
 
 // closeTenure begins a day. What a convicted entity showed makes nobody tenured.

@@ -34,6 +34,39 @@ func TestOneBadDeviceBehindACrowd(t *testing.T) {
 	}
 }
 
+// TestAnOfficeLogsIn has 200 tenured devices behind one address log in to 200 accounts, one attempt in twenty failing, with
+// and without one that stuffs passwords among them: neither the address nor its network answers for it.
+func TestAnOfficeLogsIn(t *testing.T) {
+	login := func(at time.Duration, device, name string, failed bool) sundew.Event {
+		return request(at, client, func(e *sundew.Event) {
+			e.Method, e.Path, e.AuthUsername, e.JA4 = "POST", "/v1/login", name, fingerprint.Key
+			e.Device, e.DeviceAge, e.Auth = device, 30*24*time.Hour, sundew.OutcomeSuccess
+			if failed {
+				e.Auth = sundew.OutcomeFailure
+			}
+		})
+	}
+	for _, bad := range []bool{false, true} {
+		var events []sundew.Event
+		for i := range 1000 {
+			at := time.Duration(i) * 20 * time.Second
+			events = append(events, login(at, fmt.Sprint("o-", i%200), fmt.Sprint("u-", i%200), i%20 == 3))
+			if bad {
+				events = append(events, login(at, device.Key, fmt.Sprint("v-", i), true))
+			}
+		}
+		scores := newEngine(t, 1).Score(sundew.Batch{Events: events})
+		for _, shared := range []sundew.Entity{ip, {Kind: sundew.KindPrefix, Key: "198.51.100.0/24"}, fingerprint} {
+			if _, most := last(scores, shared); most > 2 {
+				t.Errorf("with a bad device %v: %s has %.1f points", bad, shared, most)
+			}
+		}
+		if _, most := last(scores, device); bad && most < 99 {
+			t.Errorf("the bad device has %.1f points", most)
+		}
+	}
+}
+
 func TestTenuredDevices(t *testing.T) {
 	const day = 24 * time.Hour
 	tests := []struct {

@@ -82,7 +82,7 @@ func (t *trial) read(e *sundew.Event, h hasher) {
 	}
 	t.counts = countsOf(t)
 	t.aged, t.fresh = e.DeviceAge >= 0, e.DeviceAge >= 0 && e.DeviceAge < freshAge
-	if e.DeviceAge >= tenure {
+	if e.Tenured() {
 		t.tenured = t.bits[setDevices]
 	}
 }
