@@ -359,6 +359,33 @@ func TestSharedEntitiesAreCapped(t *testing.T) {
 	}
 }
 
+// TestATenuredDeviceAnswersForItself gives points to a shared address for what others do there.
+func TestATenuredDeviceAnswersForItself(t *testing.T) {
+	set := setOf(t, map[string]string{
+		"p.yaml": policyText + "shared: { devices: 3, max: tarpit }\n",
+		"a.yaml": ruleText("a", "url.path.contains('a')", "score: { add: 95, half_life: 10m }\n"),
+	})
+	for _, test := range []struct {
+		devices float64 // tenured ones behind the address
+		device  string
+		age     time.Duration
+		want    int
+	}{
+		{3, "d-1", sundew.Tenure, 0},
+		{3, "d-1", sundew.Tenure - 1, 1},
+		{3, "d-1", -1, 1},
+		{3, "", -1, 1},
+		{2, "d-1", sundew.Tenure, 1},
+	} {
+		s := request(0, "/a")
+		s.Features[sundew.TenuredDevices24h] = test.devices
+		s.Event.Device, s.Event.DeviceAge = test.device, test.age
+		if ds := NewEngine(set, DefaultConfig()).Decide([]sundew.Score{s}); len(ds) != test.want {
+			t.Errorf("%+v: %v", test, decisions(ds))
+		}
+	}
+}
+
 // TestDecisionExplainsItself reads the whole record of one decision.
 func TestDecisionExplainsItself(t *testing.T) {
 	set := setOf(t, map[string]string{

@@ -181,11 +181,11 @@ func (l *lessons) turn(today uint16) {
 	for part, weight := range l.Weights {
 		step := float64(labelStep * (l.Up[part] - l.Down[part]))
 		factor := min(max(math.Exp(step), 1/labelDrift), labelDrift)
-		next[part] = max(float64(weight*factor)-leastWeight*evenMixture[part], 0)
+		next[part] = max(float64(weight*factor)-float64(leastWeight*evenMixture[part]), 0)
 		sum += next[part]
 	}
 	for part, above := range next {
-		weight := leastWeight*evenMixture[part] + float64((1-leastWeight)*above/sum)
+		weight := float64(leastWeight*evenMixture[part]) + float64((1-leastWeight)*above/sum)
 		next[part] = float64(float32(weight)) // the same on every machine, whose exponentials differ in the last bit
 	}
 	l.Weights, l.Up, l.Down = next, mixture{}, mixture{}
