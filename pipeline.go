@@ -27,7 +27,8 @@ type Position struct {
 type DeadLetter struct {
 	Time   time.Time `json:"time"`   // when it was rejected; for a replay the time of the event before it
 	Source string    `json:"source"` // topic, file or listener, and the token's name
-	// Partition and Offset say where in Source: for a file the offset counts lines from 0.
+	// Partition and Offset say where in Source: for a file the offset counts lines from 0, and for a listener
+	// it does no more than tell its letters apart.
 	Partition int32  `json:"partition"`
 	Offset    int64  `json:"offset"`
 	Format    string `json:"format"`

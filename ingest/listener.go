@@ -72,6 +72,7 @@ type listener struct {
 	producer *Producer
 	tokens   []secret
 	proxies  *sundew.Proxies
+	numbers  *letterNumbers
 	slots    chan struct{}
 	origin   *http.CrossOriginProtection
 	metrics  listenerMetrics
@@ -104,6 +105,7 @@ func NewListener(c ListenerConfig, p *Producer, reg prometheus.Registerer, log *
 		producer: p,
 		tokens:   tokens,
 		proxies:  proxies,
+		numbers:  newLetterNumbers(time.Now()),
 		slots:    make(chan struct{}, c.MaxInFlight),
 		origin:   http.NewCrossOriginProtection(),
 		metrics:  newListenerMetrics(reg),
@@ -215,19 +217,25 @@ func (l *listener) take(w http.ResponseWriter, r *http.Request, toLines func([]b
 	if no != nil {
 		return receipt{}, no
 	}
-	p := post{listener: l, decoder: decoder, format: format, who: who, stamp: stamp, now: time.Now().UTC()}
+	p := post{
+		intake: intake{
+			producer: l.producer, decoder: decoder, format: format, source: sourceOf(who), proxies: l.proxies, numbers: l.numbers,
+			tally: newTally(),
+		},
+		who: who, stamp: stamp, now: time.Now().UTC(),
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), l.config.AckTimeout)
 	defer cancel()
 	err = p.run(ctx, body)
 	switch {
 	case err == nil:
 		l.count(&p)
-		return p.receipt, nil
+		return p.receipt(), nil
 	case errors.Is(err, ErrBusy):
-		l.log.WarnContext(r.Context(), "log lines not taken", "source", p.source(), "error", err)
+		l.log.WarnContext(r.Context(), "log lines not taken", "source", p.source, "error", err)
 		return receipt{}, &refusal{http.StatusServiceUnavailable, "the log cannot take the lines now: send the whole body again", 5 * time.Second}
 	}
-	l.log.ErrorContext(r.Context(), "log lines refused by the broker", "source", p.source(), "error", err)
+	l.log.ErrorContext(r.Context(), "log lines refused by the broker", "source", p.source, "error", err)
 	return receipt{}, refuse(http.StatusBadGateway, "the broker refuses the lines: see the log of sundew")
 }
 
@@ -291,10 +299,10 @@ func (l *listener) body(w http.ResponseWriter, r *http.Request) ([]byte, *refusa
 }
 
 func (l *listener) count(p *post) {
-	l.metrics.lines.WithLabelValues("parsed").Add(float64(p.receipt.Accepted))
-	l.metrics.lines.WithLabelValues("skipped").Add(float64(p.skipped))
-	l.metrics.lines.WithLabelValues("rejected").Add(float64(p.receipt.Rejected))
-	for reason, n := range p.receipt.Reasons {
+	l.metrics.lines.WithLabelValues("parsed").Add(float64(p.tally.parsed))
+	l.metrics.lines.WithLabelValues("skipped").Add(float64(p.tally.skipped))
+	l.metrics.lines.WithLabelValues("rejected").Add(float64(p.tally.rejected))
+	for reason, n := range p.tally.reasons {
 		l.metrics.reasons.WithLabelValues(reason).Add(float64(n))
 	}
 	trims := trimsOf(p.decoder)

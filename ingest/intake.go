@@ -1,0 +1,101 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"sync/atomic"
+	"time"
+
+	"sundew"
+)
+
+// chunk is how many bytes of records an intake gathers before they are produced.
+const chunk = 1 << 20
+
+// intake carries the lines of one stream into the log: events to the topic of requests, the others to that of dead
+// letters. What was added counts once flush has returned nil. One goroutine uses it.
+type intake struct {
+	producer *Producer
+	decoder  Decoder
+	format   string // the name that dead letters show where the decoder knows no better
+	source   string // in dead letters
+	proxies  *sundew.Proxies
+	numbers  *letterNumbers
+	// complete adds what the stream knows to the event of its n-th line, counted from 0, or says why it must not count.
+	complete func(e *sundew.Event, n int64) *LineError
+
+	lines           int64
+	events, letters []Record
+	size            int
+	tally           tally
+}
+
+// tally is what became of lines.
+type tally struct {
+	parsed, skipped, rejected int
+	reasons                   map[string]int // of the rejected ones
+}
+
+func newTally() tally { return tally{reasons: map[string]int{}} }
+
+// letterNumbers gives the dead letters of a listener their offsets. They rise from the nanosecond of the start, so that
+// no letter has the place of another, from before a restart either.
+type letterNumbers struct{ last atomic.Int64 }
+
+func newLetterNumbers(now time.Time) *letterNumbers {
+	n := &letterNumbers{}
+	n.last.Store(now.UnixNano())
+	return n
+}
+
+// add decodes a line of size bytes, of which line holds the first sundew.MaxLine.
+func (i *intake) add(line []byte, size int, now time.Time) {
+	n := i.lines
+	i.lines++
+	var e sundew.Event
+	what, letter := decodeLine(i.decoder, i.format, line, size, &e)
+	if what == parsed {
+		if e.Forwarded != "" {
+			e.Client = i.proxies.Client(e.Client, e.Forwarded)
+		}
+		if bad := i.complete(&e, n); bad != nil {
+			what, letter = rejected, deadLetter(i.format, bad.Reason, bad.Detail, line)
+		}
+	}
+	switch what {
+	case skipped:
+		i.tally.skipped++
+	case parsed:
+		i.events = i.keep(i.events, Record{Key: []byte(sundew.PartitionKey(e.Client)), Value: e.AppendJSON(nil)})
+		i.tally.parsed++
+	case rejected:
+		i.reject(letter, now)
+	}
+}
+
+// reject takes a letter that has Format, Reason, Detail and Line.
+func (i *intake) reject(letter sundew.DeadLetter, now time.Time) {
+	letter.Time, letter.Source, letter.Offset = now, i.source, i.numbers.last.Add(1)
+	value, _ := json.Marshal(letter) // texts and numbers always encode
+	i.letters = i.keep(i.letters, Record{Key: []byte(letter.Source), Value: value})
+	i.tally.rejected++
+	i.tally.reasons[letter.Reason]++
+}
+
+func (i *intake) keep(records []Record, r Record) []Record {
+	i.size += int(r.size())
+	return append(records, r)
+}
+
+// flush returns nil after the broker has acknowledged everything that was added. After an error it is open what the log
+// has; the records are still here.
+func (i *intake) flush(ctx context.Context) error {
+	if err := i.producer.Produce(ctx, TopicRequests, ByKey, i.events); err != nil {
+		return err
+	}
+	if err := i.producer.Produce(ctx, TopicDeadLetters, ByKey, i.letters); err != nil {
+		return err
+	}
+	i.events, i.letters, i.size = nil, nil, 0 // the producer may still hold the old ones
+	return nil
+}
