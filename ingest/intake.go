@@ -88,14 +88,22 @@ func (i *intake) keep(records []Record, r Record) []Record {
 }
 
 // flush returns nil after the broker has acknowledged everything that was added. After an error it is open what the log
-// has; the records are still here.
+// has of the records that are still here.
 func (i *intake) flush(ctx context.Context) error {
 	if err := i.producer.Produce(ctx, TopicRequests, ByKey, i.events); err != nil {
 		return err
 	}
+	i.events = nil // the producer may still hold the old ones
 	if err := i.producer.Produce(ctx, TopicDeadLetters, ByKey, i.letters); err != nil {
 		return err
 	}
-	i.events, i.letters, i.size = nil, nil, 0 // the producer may still hold the old ones
+	i.letters, i.size = nil, 0
 	return nil
+}
+
+// discard gives up what a failed flush has left and returns how many records that are.
+func (i *intake) discard() int {
+	n := len(i.events) + len(i.letters)
+	i.events, i.letters, i.size = nil, nil, 0
+	return n
 }

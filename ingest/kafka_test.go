@@ -77,6 +77,13 @@ func running(t *testing.T, c KafkaConfig, o ProducerOptions) *Producer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	startProducer(t, p)
+	return p
+}
+
+// startProducer runs a producer until the test ends.
+func startProducer(t *testing.T, p *Producer) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
@@ -86,7 +93,6 @@ func running(t *testing.T, c KafkaConfig, o ProducerOptions) *Producer {
 			t.Errorf("producer: %v", err)
 		}
 	})
-	return p
 }
 
 func within10s(t *testing.T) context.Context {

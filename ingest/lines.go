@@ -11,16 +11,20 @@ import (
 
 // lines cuts a stream at newlines, CR LF included, within a fixed buffer.
 type lines struct {
-	r   *bufio.Reader
-	err error // what ended the stream, reported when the last line has been
+	r     *bufio.Reader
+	limit int   // bytes of a line
+	err   error // what ended the stream, reported when the last line has been
 }
 
-func newLines(r io.Reader) *lines {
-	return &lines{r: bufio.NewReaderSize(r, sundew.MaxLine+len("\r\n"))}
+// newLines cuts lines of at most sundew.MaxLine bytes.
+func newLines(r io.Reader) *lines { return newLimitedLines(r, sundew.MaxLine) }
+
+func newLimitedLines(r io.Reader, limit int) *lines {
+	return &lines{r: bufio.NewReaderSize(r, limit+len("\r\n")), limit: limit}
 }
 
-// next returns a line without its end, valid until the next call. A line beyond sundew.MaxLine comes with its first
-// MaxLine bytes and its whole length in size; the reader goes on behind it. The last line may lack a newline. err is
+// next returns a line without its end, valid until the next call. A line beyond the limit comes with as many bytes as
+// that and its whole length in size; the reader goes on behind it. The last line may lack a newline. err is
 // io.EOF at the end, or what broke the stream.
 func (l *lines) next() (line []byte, size int, err error) {
 	if l.err != nil {
@@ -28,9 +32,9 @@ func (l *lines) next() (line []byte, size int, err error) {
 	}
 	line, err = l.r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
-		line = bytes.Clone(line[:sundew.MaxLine])
+		line = bytes.Clone(line[:l.limit])
 		size, err = l.skip()
-		size += sundew.MaxLine + len("\r\n")
+		size += l.limit + len("\r\n")
 		l.err = err
 		return line, size, nil
 	}
@@ -41,7 +45,7 @@ func (l *lines) next() (line []byte, size int, err error) {
 		}
 	}
 	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
-	return line[:min(len(line), sundew.MaxLine)], len(line), nil
+	return line[:min(len(line), l.limit)], len(line), nil
 }
 
 // skip reads to the end of the line and returns how many bytes that took.

@@ -17,13 +17,15 @@ import (
 	"sundew"
 )
 
-// ListenerConfig says who may post log lines and how many at once.
+// ListenerConfig says who may send log lines and how many at once.
 type ListenerConfig struct {
 	Tokens []Token `yaml:"tokens"` // none: only clients on this machine may post
 	Format string  `yaml:"format"` // of bodies that do not name theirs
 	// TrustedProxies stand between clients and gateways, and write X-Forwarded-For themselves: addresses, networks, and the
 	// names that sundew.NewProxies knows. By default nobody is trusted and the peer is the client.
 	TrustedProxies []string `yaml:"trusted_proxies"`
+
+	Syslog []SyslogConfig `yaml:"syslog"` // sockets that take lines by syslog
 
 	MaxBody     int64         `yaml:"max_body"`      // bytes of a body as sent
 	MaxDecoded  int64         `yaml:"max_decoded"`   // bytes of a body without its compression
@@ -54,6 +56,9 @@ func (c ListenerConfig) Validate() error {
 	}
 	if _, err := sundew.NewProxies(c.TrustedProxies); err != nil {
 		return fmt.Errorf("ingest.%w", err)
+	}
+	if err := validateSyslog(c.Syslog); err != nil {
+		return err
 	}
 	return validateTokens(c.Tokens)
 }

@@ -65,6 +65,7 @@ type server struct {
 	store        *store.DuckDB
 	buffer       *store.Buffer
 	producer     *ingest.Producer
+	syslog       []*ingest.Syslog
 	topicMetrics *ingest.Metrics
 	changes      *edge.Log
 	partitions   int
@@ -112,7 +113,11 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st.start(map[string]func(context.Context) error{"http": serveHTTP(socket, handler, s.log)})
+	listeners := map[string]func(context.Context) error{"http": serveHTTP(socket, handler, s.log)}
+	for _, source := range s.syslog {
+		listeners["syslog "+source.Address()] = source.Run
+	}
+	st.start(listeners)
 	if s.demo {
 		st.start(map[string]func(context.Context) error{"demo": s.drive})
 	}
@@ -166,9 +171,25 @@ func (s *server) open(ctx context.Context) (err error) {
 	if s.producer, err = ingest.NewProducer(c.Kafka, ingest.ProducerOptions{Logger: s.log, Registerer: s.registry}); err != nil {
 		return err
 	}
+	if err := s.openSyslog(ctx); err != nil {
+		return err
+	}
 	s.topicMetrics = ingest.NewMetrics(s.registry)
 	s.buffer = store.NewBuffer(s.store, scoreBuffer, s.registry)
 	s.changes = edge.NewLog(edge.LogConfig{Allow: s.set.AllowList(time.Now())}, s.registry)
+	return nil
+}
+
+// openSyslog binds the sockets of syslog.
+func (s *server) openSyslog(ctx context.Context) error {
+	for _, c := range s.config.Ingest.Syslog {
+		source, err := ingest.OpenSyslog(ctx, c, s.config.Ingest.TrustedProxies, s.producer, s.registry, s.log)
+		if err != nil {
+			return err
+		}
+		s.closing(source.Close)
+		s.syslog = append(s.syslog, source)
+	}
 	return nil
 }
 
@@ -241,6 +262,9 @@ func (s *server) closeAll() {
 
 func (s *server) greet() {
 	fmt.Fprintf(s.out.err, "\nsundew %s is up.\n  console   http://%s/\n  ingest    POST http://%[2]s/ingest/v1/logs   (any access log, gzip, zstd; OTLP at /v1/logs)\n  blocklist http://%[2]s/feed/v1/snapshot.ndjson\n  broker    %s\n  data      %s\n", version(), s.config.Listen, s.config.Kafka.Brokers[0], s.config.DataDir)
+	for _, source := range s.syslog {
+		fmt.Fprintf(s.out.err, "  syslog    %s\n", source.Address())
+	}
 	if s.demo {
 		fmt.Fprint(s.out.err, "  demo      simulated visitors and attacks; the first decisions come within half a minute\n")
 	}
