@@ -85,6 +85,22 @@ func TestPseudonymsOfAddressesKeepNetworks(t *testing.T) {
 	}
 }
 
+// TestPseudonymsOfAddresses has what another program made of the description: hmac and int.to_bytes of Python.
+func TestPseudonymsOfAddresses(t *testing.T) {
+	p := pseudonyms(t, keyA)
+	for text, want := range map[string]string{
+		"192.0.2.7":   "212.133.100.52",
+		"192.0.2.8":   "212.133.100.194",
+		"2001:db8::7": "e714:585a:8dc6:c45e:c92:695:cd94:84ad",
+	} {
+		for range 2 { // made, and remembered
+			if got := p.Address(netip.MustParseAddr(text), january); got.String() != want {
+				t.Errorf("%s became %s, want %s", text, got, want)
+			}
+		}
+	}
+}
+
 // TestPseudonymsAreAPermutation goes through a whole network, where a shared pseudonym would show.
 func TestPseudonymsAreAPermutation(t *testing.T) {
 	p := pseudonyms(t, keyA)

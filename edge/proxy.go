@@ -20,6 +20,7 @@ type proxy struct {
 	ProxyConfig
 	table   *Table
 	trusted *sundew.Proxies
+	names   *sundew.Pseudonyms // of accounts in the list; nil: none
 	slots   *slots
 	kill    killSwitch
 	forward *httputil.ReverseProxy
@@ -60,12 +61,16 @@ func NewProxy(c ProxyConfig, t *Table, reg prometheus.Registerer, logger *slog.L
 	if err != nil {
 		return nil, err
 	}
+	names, err := c.pseudonyms()
+	if err != nil {
+		return nil, err
+	}
 	if shipper == nil {
 		shipper = func(sundew.Event) {}
 	}
 	f := promauto.With(reg)
 	p := &proxy{
-		ProxyConfig: c, table: t, trusted: trusted, slots: newSlots(c.Caps), kill: killSwitch{file: c.KillFile}, ship: shipper,
+		ProxyConfig: c, table: t, trusted: trusted, names: names, slots: newSlots(c.Caps), kill: killSwitch{file: c.KillFile}, ship: shipper,
 		metrics: proxyMetrics{
 			requests: f.NewCounterVec(prometheus.CounterOpts{
 				Name: "sundew_edge_proxy_requests_total", Help: "Requests, by what the list said and whether it was done.",
@@ -156,7 +161,11 @@ func (p *proxy) decisionFor(r *http.Request, e *sundew.Event, now time.Time) (d 
 		p.metrics.requests.WithLabelValues("exempt", "no").Inc()
 		return d, false
 	}
-	d, found = p.table.Lookup(e.Client, e.Device, e.Account, e.APIKey, now)
+	account := e.Account
+	if p.names != nil {
+		account = p.names.Name(account, now)
+	}
+	d, found = p.table.Lookup(e.Client, e.Device, account, e.APIKey, now)
 	switch {
 	case !found:
 		p.metrics.requests.WithLabelValues("none", "no").Inc()

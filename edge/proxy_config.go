@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"time"
 
 	"sundew"
@@ -19,6 +20,10 @@ type ProxyConfig struct {
 	DeviceHeader  string `yaml:"device_header"`  // empty: X-Device-Guid
 	AccountHeader string `yaml:"account_header"` // empty: not read
 	APIKeyHeader  string `yaml:"api_key_header"` // empty: not read
+
+	// PseudonymKeyFile is the ingest.privacy.key_file of the sundew whose list is followed, where accounts have pseudonyms
+	// there; it is read at the start.
+	PseudonymKeyFile string `yaml:"pseudonym_key_file"`
 
 	Caps       Caps          `yaml:"caps"`
 	MaxDelay   time.Duration `yaml:"max_delay"`   // the longest that a request is held
@@ -54,6 +59,22 @@ func (c ProxyConfig) Validate() error {
 		return fmt.Errorf("max_delay %s: want up to 1m, and less than the time-outs of clients and load balancers", c.MaxDelay)
 	}
 	return nil
+}
+
+// pseudonyms are those that the list has for accounts, nil where it has none.
+func (c ProxyConfig) pseudonyms() (*sundew.Pseudonyms, error) {
+	if c.PseudonymKeyFile == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(c.PseudonymKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("pseudonym_key_file: %w", err)
+	}
+	names, err := sundew.ParsePseudonyms(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("pseudonym_key_file: %s: %w", c.PseudonymKeyFile, err)
+	}
+	return names, nil
 }
 
 func (c ProxyConfig) upstream() (*url.URL, error) {

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -69,6 +70,17 @@ func TestProxy(t *testing.T) {
 		decision(t, "api_key:k1", sundew.ActionBlock, "secret-rule", now0),
 	}
 	dry := func(c *ProxyConfig) { c.DryRun = true }
+	keys := filepath.Join(t.TempDir(), "keys")
+	secret := "2026-01-01 " + strings.Repeat("5f", 32)
+	if err := os.WriteFile(keys, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	names, err := sundew.ParsePseudonyms(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decisions = append(decisions, decision(t, "account:"+names.Name("a2", time.Now()), sundew.ActionBlock, "secret-rule", now0))
+	hidden := func(c *ProxyConfig) { c.PseudonymKeyFile = keys }
 	tests := []struct {
 		story   string
 		change  func(*ProxyConfig)
@@ -85,6 +97,8 @@ func TestProxy(t *testing.T) {
 		{"a device", nil, []string{"X-Device-Guid", "d1"}, "/", http.StatusForbidden, "", sundew.ActionBlock},
 		{"a device with control characters around it", nil, []string{"X-Device-Guid", "\t d1\u0085 "}, "/", http.StatusForbidden, "", sundew.ActionBlock},
 		{"an account", nil, []string{"X-Account", "a1"}, "/", http.StatusForbidden, "", sundew.ActionBlock},
+		{"an account whose pseudonym is listed", hidden, []string{"X-Account", "a2"}, "/", http.StatusForbidden, "", sundew.ActionBlock},
+		{"the same without the key", nil, []string{"X-Account", "a2"}, "/", http.StatusOK, "hello", sundew.ActionNone},
 		{"an API key", nil, []string{"X-Key-Id", "k1"}, "/", http.StatusForbidden, "", sundew.ActionBlock},
 		{"a client cannot hide behind a written address", nil, []string{"X-Forwarded-For", "203.0.113.1, 192.0.2.1"}, "/", http.StatusForbidden, "", sundew.ActionBlock},
 		{"a written address is not believed from just anybody", func(c *ProxyConfig) { c.TrustedProxies = nil }, []string{"X-Forwarded-For", "192.0.2.1"}, "/", http.StatusOK, "hello", sundew.ActionNone},

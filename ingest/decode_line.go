@@ -23,17 +23,25 @@ const (
 	rejected
 )
 
-// decodeLine reads a line of size bytes, of which line holds the first sundew.MaxLine. Where the result is rejected, the
+// treatment is what the configuration has done to every event where it is made, whatever its source. The zero value does
+// nothing.
+type treatment struct {
+	proxies *sundew.Proxies // nil trusts nobody
+	privacy *Privacy        // nil hides nothing
+	done    bool            // the event has been through it, when a listener took it
+}
+
+// decode reads a line of size bytes, of which line holds the first sundew.MaxLine. Where the result is rejected, the
 // letter has Format, Reason, Detail and Line.
-func decodeLine(d Decoder, format string, line []byte, size int, e *sundew.Event) (result, sundew.DeadLetter) {
+func (t treatment) decode(d Decoder, format string, line []byte, size int, e *sundew.Event) (result, sundew.DeadLetter) {
 	if size > sundew.MaxLine {
 		detail := fmt.Sprintf("%d bytes, at most %d are read", size, sundew.MaxLine)
-		return rejected, deadLetter(format, reasonTooLong, detail, line)
+		return rejected, t.letter(format, reasonTooLong, detail, line)
 	}
 	*e = sundew.NewEvent()
 	err := d.Decode(line, e)
 	if err == nil {
-		inferRoute(e)
+		t.finish(e)
 		return parsed, sundew.DeadLetter{}
 	}
 	if errors.Is(err, ErrNoEvent) {
@@ -43,18 +51,33 @@ func decodeLine(d Decoder, format string, line []byte, size int, e *sundew.Event
 		format = n.formatName()
 	}
 	if bad, ok := errors.AsType[*LineError](err); ok {
-		return rejected, deadLetter(format, bad.Reason, bad.Detail, line)
+		return rejected, t.letter(format, bad.Reason, bad.Detail, line)
 	}
-	return rejected, deadLetter(format, reasonOther, err.Error(), line)
+	return rejected, t.letter(format, reasonOther, err.Error(), line)
 }
 
-func deadLetter(format, reason, detail string, line []byte) sundew.DeadLetter {
-	return sundew.DeadLetter{
+// finish completes an event: who the client is, what route it took, and what nobody is to know.
+func (t treatment) finish(e *sundew.Event) {
+	if t.done {
+		return
+	}
+	if t.proxies != nil && e.Forwarded != "" {
+		e.Client = t.proxies.Client(e.Client, e.Forwarded)
+	}
+	t.privacy.hideQuery(e)
+	inferRoute(e)
+	t.privacy.hide(e)
+}
+
+func (t treatment) letter(format, reason, detail string, line []byte) sundew.DeadLetter {
+	l := sundew.DeadLetter{
 		Format: format,
 		Reason: reason,
 		Detail: strings.ToValidUTF8(detail, "\ufffd"),
 		Line:   boundedLine(line),
 	}
+	t.privacy.letter(&l)
+	return l
 }
 
 // boundedLine keeps a line as valid UTF-8 of at most sundew.MaxLine bytes.

@@ -222,7 +222,7 @@ var fieldList = []field{
 	{"as.number", slotASN, alias, setASN},
 
 	{"auth.outcome", slotAuth, canonical, setAuth},
-	identifier("auth.username", slotAuthUsername, canonical, func(e *sundew.Event) *string { return &e.AuthUsername }),
+	identifier("auth.username", slotAuthUsername, canonical, usernameOf),
 	identifier("object.id", slotObject, canonical, func(e *sundew.Event) *string { return &e.Object }),
 	{"attestation.status", slotAttestation, canonical, setAttestation},
 	identifier("attestation.provider", slotAttestationProvider, canonical, func(e *sundew.Event) *string { return &e.AttestationProvider }),
@@ -251,10 +251,11 @@ func identifier(name string, s slot, rank uint8, of func(*sundew.Event) *string)
 	}}
 }
 
-func deviceOf(e *sundew.Event) *string  { return &e.Device }
-func accountOf(e *sundew.Event) *string { return &e.Account }
-func apiKeyOf(e *sundew.Event) *string  { return &e.APIKey }
-func ja4Of(e *sundew.Event) *string     { return &e.JA4 }
+func deviceOf(e *sundew.Event) *string   { return &e.Device }
+func accountOf(e *sundew.Event) *string  { return &e.Account }
+func apiKeyOf(e *sundew.Event) *string   { return &e.APIKey }
+func ja4Of(e *sundew.Event) *string      { return &e.JA4 }
+func usernameOf(e *sundew.Event) *string { return &e.AuthUsername }
 
 func setTime(d *assembler, e *sundew.Event, text []byte) bool {
 	t, ok := parseTimestamp(text)

@@ -22,6 +22,7 @@ type FileConfig struct {
 	BatchSize int    // lines of a batch; 0 means 4096
 	// Proxies stand between clients and gateways; nil trusts nobody.
 	Proxies *sundew.Proxies
+	Privacy *Privacy // nil hides nothing
 	// OnProgress is called after every batch with the bytes read from disk, before decompression. bytesTotal is 0 where
 	// the size is unknown, as that of standard input is.
 	OnProgress func(bytesRead, bytesTotal int64)
@@ -33,9 +34,10 @@ const defaultBatchSize = 4096
 // 0; its dead letters name the file and count the lines of that file from 0. One goroutine uses it.
 type Files struct {
 	config FileConfig
-	paths  []string
-	read   atomic.Int64
-	total  int64
+	treatment
+	paths []string
+	read  atomic.Int64
+	total int64
 
 	current *file
 	opened  int   // files opened so far
@@ -77,7 +79,7 @@ func OpenFiles(paths []string, c FileConfig) (*Files, error) {
 	if c.BatchSize <= 0 {
 		c.BatchSize = defaultBatchSize
 	}
-	f := &Files{config: c, paths: paths, stats: Stats{Rejected: map[string]int64{}}}
+	f := &Files{config: c, treatment: treatment{proxies: c.Proxies, privacy: c.Privacy}, paths: paths, stats: Stats{Rejected: map[string]int64{}}}
 	for _, path := range paths {
 		size, err := checkInput(path)
 		if err != nil {
@@ -140,12 +142,9 @@ func (f *Files) add(b *sundew.Batch, line []byte, size int) {
 	cur := f.current
 	b.Events = append(b.Events, sundew.Event{})
 	e := &b.Events[len(b.Events)-1]
-	what, letter := decodeLine(cur.decoder, f.config.Format, line, size, e)
+	what, letter := f.treatment.decode(cur.decoder, f.config.Format, line, size, e)
 	switch what {
 	case parsed:
-		if e.Forwarded != "" && f.config.Proxies != nil {
-			e.Client = f.config.Proxies.Client(e.Client, e.Forwarded)
-		}
 		e.Offset = f.offset
 		f.last = e.Time
 		f.stats.Parsed++

@@ -15,11 +15,11 @@ const chunk = 1 << 20
 // intake carries the lines of one stream into the log: events to the topic of requests, the others to that of dead
 // letters. What was added counts once flush has returned nil. One goroutine uses it.
 type intake struct {
+	treatment
 	producer *Producer
 	decoder  Decoder
 	format   string // the name that dead letters show where the decoder knows no better
 	source   string // in dead letters
-	proxies  *sundew.Proxies
 	numbers  *letterNumbers
 	// complete adds what the stream knows to the event of its n-th line, counted from 0, or says why it must not count.
 	complete func(e *sundew.Event, n int64) *LineError
@@ -53,24 +53,31 @@ func (i *intake) add(line []byte, size int, now time.Time) {
 	n := i.lines
 	i.lines++
 	var e sundew.Event
-	what, letter := decodeLine(i.decoder, i.format, line, size, &e)
+	what, letter := i.decode(i.decoder, i.format, line, size, &e)
 	if what == parsed {
-		if e.Forwarded != "" {
-			e.Client = i.proxies.Client(e.Client, e.Forwarded)
-		}
 		if bad := i.complete(&e, n); bad != nil {
-			what, letter = rejected, deadLetter(i.format, bad.Reason, bad.Detail, line)
+			what, letter = rejected, i.letter(i.format, bad.Reason, bad.Detail, line)
 		}
 	}
 	switch what {
 	case skipped:
 		i.tally.skipped++
 	case parsed:
-		i.events = i.keep(i.events, Record{Key: []byte(sundew.PartitionKey(e.Client)), Value: e.AppendJSON(nil)})
+		i.events = i.keep(i.events, Record{Key: []byte(sundew.PartitionKey(e.Client)), Value: e.AppendJSON(nil), Headers: i.marks()})
 		i.tally.parsed++
 	case rejected:
 		i.reject(letter, now)
 	}
+}
+
+// treatedMark tells who reads a record that its event has been treated: a pseudonym must get no other.
+var treatedMark = []Header{{headerTreated, []byte("1")}}
+
+func (i *intake) marks() []Header {
+	if i.privacy == nil {
+		return nil
+	}
+	return treatedMark
 }
 
 // reject takes a letter that has Format, Reason, Detail and Line.

@@ -25,7 +25,8 @@ type ListenerConfig struct {
 	// names that sundew.NewProxies knows. By default nobody is trusted and the peer is the client.
 	TrustedProxies []string `yaml:"trusted_proxies"`
 
-	Syslog []SyslogConfig `yaml:"syslog"` // sockets that take lines by syslog
+	Syslog  []SyslogConfig `yaml:"syslog"` // sockets that take lines by syslog
+	Privacy PrivacyConfig  `yaml:"privacy"`
 
 	MaxBody     int64         `yaml:"max_body"`      // bytes of a body as sent
 	MaxDecoded  int64         `yaml:"max_decoded"`   // bytes of a body without its compression
@@ -38,6 +39,7 @@ type ListenerConfig struct {
 func DefaultListenerConfig() ListenerConfig {
 	return ListenerConfig{
 		Format:      autoName,
+		Privacy:     DefaultPrivacyConfig(),
 		MaxBody:     8 << 20,
 		MaxDecoded:  32 << 20,
 		MaxInFlight: 8,
@@ -57,10 +59,22 @@ func (c ListenerConfig) Validate() error {
 	if _, err := sundew.NewProxies(c.TrustedProxies); err != nil {
 		return fmt.Errorf("ingest.%w", err)
 	}
+	if err := c.Privacy.Validate(); err != nil {
+		return err
+	}
 	if err := validateSyslog(c.Syslog); err != nil {
 		return err
 	}
 	return validateTokens(c.Tokens)
+}
+
+// treatment reads what every event goes through.
+func (c ListenerConfig) treatment() (t treatment, err error) {
+	if t.proxies, err = sundew.NewProxies(c.TrustedProxies); err != nil {
+		return t, fmt.Errorf("ingest.%w", err)
+	}
+	t.privacy, err = LoadPrivacy(c.Privacy)
+	return t, err
 }
 
 // Headers with which a gateway stamps lines that carry no stamp of their own.
@@ -76,12 +90,12 @@ type listener struct {
 	config   ListenerConfig
 	producer *Producer
 	tokens   []secret
-	proxies  *sundew.Proxies
-	numbers  *letterNumbers
-	slots    chan struct{}
-	origin   *http.CrossOriginProtection
-	metrics  listenerMetrics
-	log      *slog.Logger
+	treatment
+	numbers *letterNumbers
+	slots   chan struct{}
+	origin  *http.CrossOriginProtection
+	metrics listenerMetrics
+	log     *slog.Logger
 }
 
 type listenerMetrics struct {
@@ -101,20 +115,20 @@ func NewListener(c ListenerConfig, p *Producer, reg prometheus.Registerer, log *
 	if err != nil {
 		return nil, err
 	}
-	proxies, err := sundew.NewProxies(c.TrustedProxies)
+	treatment, err := c.treatment()
 	if err != nil {
 		return nil, err
 	}
 	return &listener{
-		config:   c,
-		producer: p,
-		tokens:   tokens,
-		proxies:  proxies,
-		numbers:  newLetterNumbers(time.Now()),
-		slots:    make(chan struct{}, c.MaxInFlight),
-		origin:   http.NewCrossOriginProtection(),
-		metrics:  newListenerMetrics(reg),
-		log:      log,
+		config:    c,
+		producer:  p,
+		tokens:    tokens,
+		treatment: treatment,
+		numbers:   newLetterNumbers(time.Now()),
+		slots:     make(chan struct{}, c.MaxInFlight),
+		origin:    http.NewCrossOriginProtection(),
+		metrics:   newListenerMetrics(reg),
+		log:       log,
 	}, nil
 }
 
@@ -224,7 +238,7 @@ func (l *listener) take(w http.ResponseWriter, r *http.Request, toLines func([]b
 	}
 	p := post{
 		intake: intake{
-			producer: l.producer, decoder: decoder, format: format, source: sourceOf(who), proxies: l.proxies, numbers: l.numbers,
+			producer: l.producer, decoder: decoder, format: format, source: sourceOf(who), treatment: l.treatment, numbers: l.numbers,
 			tally: newTally(),
 		},
 		who: who, stamp: stamp, now: time.Now().UTC(),

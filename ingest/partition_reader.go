@@ -39,11 +39,15 @@ type record struct {
 	time       time.Time
 	key, value []byte
 	format     string // the header "format"
+	treated    bool   // the header of that name stands there
 	tombstone  bool   // the value is null
 }
 
-// headerFormat names the format of a record's line.
-const headerFormat = "format"
+// Headers of records: the format of the line, and whether an event has been treated as the configuration says.
+const (
+	headerFormat  = "format"
+	headerTreated = "treated"
+)
 
 // partitionReader fetches the records of one partition in order. One goroutine uses it.
 type partitionReader struct {
@@ -176,8 +180,11 @@ func (r *partitionReader) keep(from *kafka.Record) error {
 		return err
 	}
 	for _, header := range from.Headers {
-		if header.Key == headerFormat {
+		switch header.Key {
+		case headerFormat:
 			to.format = string(header.Value)
+		case headerTreated:
+			to.treated = true
 		}
 	}
 	r.records = append(r.records, to)

@@ -60,13 +60,13 @@ const messageOverhead = 128
 // usualMessage is what a message weighs at least where the queue's bytes are to run out before its places do.
 const usualMessage = 512
 
-// OpenSyslog binds the socket. Nothing is read until Run runs, and p must run as long as that does.
-func OpenSyslog(ctx context.Context, c SyslogConfig, trustedProxies []string, p *Producer, reg prometheus.Registerer, log *slog.Logger) (*Syslog, error) {
+// OpenSyslog binds the socket of one entry of all.Syslog. Nothing is read until Run runs, and p must run as long as that does.
+func OpenSyslog(ctx context.Context, c SyslogConfig, all ListenerConfig, p *Producer, reg prometheus.Registerer, log *slog.Logger) (*Syslog, error) {
 	c = c.withDefaults()
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	proxies, err := sundew.NewProxies(trustedProxies)
+	treatment, err := all.treatment()
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func OpenSyslog(ctx context.Context, c SyslogConfig, trustedProxies []string, p 
 	s := &Syslog{
 		config: c,
 		intake: intake{
-			producer: p, decoder: decoder, format: c.Format, proxies: proxies, numbers: newLetterNumbers(now), tally: newTally(),
+			treatment: treatment, producer: p, decoder: decoder, format: c.Format, numbers: newLetterNumbers(now), tally: newTally(),
 			complete: func(e *sundew.Event, n int64) *LineError {
 				stamp.put(e, n)
 				return nil
@@ -184,10 +184,10 @@ func (s *Syslog) add(m *message) {
 	}
 	switch {
 	case m.reason != "":
-		s.intake.reject(deadLetter(s.config.Format, m.reason, m.detail, m.text), now)
+		s.intake.reject(s.intake.letter(s.config.Format, m.reason, m.detail, m.text), now)
 	case m.size > s.config.MaxMessage:
 		detail := fmt.Sprintf("%d bytes, at most %d are read", m.size, s.config.MaxMessage)
-		s.intake.reject(deadLetter(s.config.Format, reasonTooLong, detail, m.text), now)
+		s.intake.reject(s.intake.letter(s.config.Format, reasonTooLong, detail, m.text), now)
 	default:
 		s.intake.add(m.text, m.size, now)
 	}

@@ -35,15 +35,22 @@ import (
 // called.
 func syslogging(t *testing.T, kafka KafkaConfig, p *Producer, change func(c *SyslogConfig)) (s *Syslog, stop func()) {
 	t.Helper()
+	all := DefaultListenerConfig()
+	all.Syslog = []SyslogConfig{{Name: "test"}}
+	change(&all.Syslog[0])
+	return sysloggingAs(t, kafka, p, all)
+}
+
+// sysloggingAs is syslogging with the first source of a whole configuration.
+func sysloggingAs(t *testing.T, kafka KafkaConfig, p *Producer, all ListenerConfig) (s *Syslog, stop func()) {
+	t.Helper()
 	if err := EnsureTopics(t.Context(), kafka, 1); err != nil {
 		t.Fatal(err)
 	}
 	if p == nil {
 		p = running(t, kafka, ProducerOptions{})
 	}
-	c := SyslogConfig{Name: "test"}
-	change(&c)
-	s, err := OpenSyslog(t.Context(), c, nil, p, prometheus.NewRegistry(), quiet())
+	s, err := OpenSyslog(t.Context(), all.Syslog[0], all, p, prometheus.NewRegistry(), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

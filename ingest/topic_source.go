@@ -24,6 +24,7 @@ type TopicOptions struct {
 	MaxWait  time.Duration // how long a broker waits for records before it answers; 0 means 250 ms
 	Logger   *slog.Logger  // nil discards
 	Metrics  *Metrics      // nil counts nothing
+	Privacy  *Privacy      // of lines that no listener has treated; nil hides nothing
 }
 
 const (
@@ -180,7 +181,7 @@ func (s *TopicSource) reject(b *sundew.Batch, letter sundew.DeadLetter, r *recor
 func (s *TopicSource) label(b *sundew.Batch, r *record) {
 	label, err := decodeLabel(r.value)
 	if err != nil {
-		s.reject(b, deadLetter(labelFormat, "label cannot be read", err.Error(), r.value), r)
+		s.reject(b, s.treatmentOf(r).letter(labelFormat, "label cannot be read", err.Error(), r.value), r)
 		return
 	}
 	label.Before = len(b.Events)
@@ -192,9 +193,17 @@ func (s *TopicSource) decode(r *record, e *sundew.Event) (result, sundew.DeadLet
 	line := bytes.TrimSuffix(bytes.TrimSuffix(r.value, []byte("\n")), []byte("\r"))
 	decoder, err := s.decoder(format)
 	if err != nil {
-		return rejected, deadLetter(boundedID(format), "unknown format", boundedID(format), line)
+		return rejected, s.treatmentOf(r).letter(boundedID(format), "unknown format", boundedID(format), line)
 	}
-	return decodeLine(decoder, format, line, len(line), e)
+	return s.treatmentOf(r).decode(decoder, format, line, len(line), e)
+}
+
+// treatmentOf is nothing for what a listener wrote.
+func (s *TopicSource) treatmentOf(r *record) treatment {
+	if r.treated {
+		return treatment{done: true}
+	}
+	return treatment{privacy: s.options.Privacy}
 }
 
 func (s *TopicSource) decoder(format string) (Decoder, error) {

@@ -70,6 +70,17 @@ func (s *Set) Lists() []ListInfo {
 	return infos
 }
 
+// ListsOf returns the names of the lists that have an entity of one of the kinds, ordered.
+func (s *Set) ListsOf(kinds ...sundew.Kind) []string {
+	var names []string
+	for _, name := range sortedKeys(s.lists) {
+		if slices.ContainsFunc(s.lists[name].entries, func(e listEntry) bool { return slices.Contains(kinds, e.entity.Kind) }) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // AllowList returns the entities of all lists of purpose allow whose entry has not ended at the given time, each once,
 // ordered by kind and key. Edges leave them alone whatever a decision says.
 func (s *Set) AllowList(at time.Time) []sundew.Entity {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 
-	"sundew"
 	"sundew/ingest"
 )
 
@@ -18,7 +17,7 @@ func runParse(ctx context.Context, flags *flag.FlagSet, args []string, t termina
 	if err != nil {
 		return err
 	}
-	source, err := openLogs(files, *format, nil, t)
+	source, err := openLogs(files, ingest.FileConfig{Format: *format}, t)
 	if err != nil {
 		return err
 	}
@@ -51,12 +50,13 @@ func runParse(ctx context.Context, flags *flag.FlagSet, args []string, t termina
 }
 
 // openLogs opens log files with progress on a terminal. A wrong format name is a mistake in the call.
-func openLogs(files []string, format string, proxies *sundew.Proxies, t terminal) (*logFiles, error) {
-	if _, err := ingest.NewDecoder(format); err != nil {
+func openLogs(files []string, c ingest.FileConfig, t terminal) (*logFiles, error) {
+	if _, err := ingest.NewDecoder(c.Format); err != nil {
 		return nil, usageError{err.Error()}
 	}
 	progress := newProgress(t.err)
-	source, err := ingest.OpenFiles(files, ingest.FileConfig{Format: format, Proxies: proxies, OnProgress: progress.show})
+	c.OnProgress = progress.show
+	source, err := ingest.OpenFiles(files, c)
 	if err != nil {
 		return nil, err
 	}

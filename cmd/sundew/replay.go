@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sundew"
+	"sundew/ingest"
 	"sundew/rules"
 	"sundew/scoring"
 )
@@ -49,7 +50,11 @@ func runReplay(ctx context.Context, flags *flag.FlagSet, args []string, t termin
 	if err != nil {
 		return err
 	}
-	source, err := openLogs(files, *format, proxies, t)
+	privacy, err := openPrivacy(c, set)
+	if err != nil {
+		return err
+	}
+	source, err := openLogs(files, ingest.FileConfig{Format: *format, Proxies: proxies, Privacy: privacy}, t)
 	if err != nil {
 		return err
 	}

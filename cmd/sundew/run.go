@@ -67,7 +67,9 @@ type server struct {
 	producer     *ingest.Producer
 	syslog       []*ingest.Syslog
 	topicMetrics *ingest.Metrics
-	changes      *edge.Log
+	privacy      *ingest.Privacy
+	changes      *edge.Log // what edges are to do
+	shown        *edge.Log // the same as analysts see it
 	partitions   int
 	tasks        []*task
 	close        []func()
@@ -95,6 +97,9 @@ func (s *server) run(ctx context.Context) error {
 		"producer":     s.producer.Run,
 		"retention":    s.store.Run,
 	})
+	if s.shown != s.changes {
+		st.start(map[string]func(context.Context) error{"shown": s.shown.Run})
+	}
 	caughtUp := make(chan struct{})
 	st.start(s.followers(caughtUp))
 	select {
@@ -140,6 +145,9 @@ func (s *server) open(ctx context.Context) (err error) {
 	if s.set, err = loadRules(c.Rules.Dir); err != nil {
 		return err
 	}
+	if s.privacy, err = openPrivacy(*c, s.set); err != nil {
+		return err
+	}
 	if c.Scoring.Seed, err = deploymentKey(filepath.Join(c.DataDir, "hash.key")); err != nil {
 		return err
 	}
@@ -176,14 +184,14 @@ func (s *server) open(ctx context.Context) (err error) {
 	}
 	s.topicMetrics = ingest.NewMetrics(s.registry)
 	s.buffer = store.NewBuffer(s.store, scoreBuffer, s.registry)
-	s.changes = edge.NewLog(edge.LogConfig{Allow: s.set.AllowList(time.Now())}, s.registry)
+	s.newLists(edge.LogConfig{Allow: s.set.AllowList(time.Now())})
 	return nil
 }
 
 // openSyslog binds the sockets of syslog.
 func (s *server) openSyslog(ctx context.Context) error {
 	for _, c := range s.config.Ingest.Syslog {
-		source, err := ingest.OpenSyslog(ctx, c, s.config.Ingest.TrustedProxies, s.producer, s.registry, s.log)
+		source, err := ingest.OpenSyslog(ctx, c, s.config.Ingest, s.producer, s.registry, s.log)
 		if err != nil {
 			return err
 		}
@@ -202,7 +210,7 @@ func (s *server) followers(caughtUp chan<- struct{}) map[string]func(context.Con
 	components := map[string]func(context.Context) error{
 		"decisions": func(ctx context.Context) error {
 			return ingest.FollowDecisions(ctx, s.config.Kafka, s.log, func(ctx context.Context, ds []sundew.Decision, complete bool) error {
-				if err := s.changes.Publish(ctx, ds); err != nil {
+				if err := s.publish(ctx, ds); err != nil {
 					return err
 				}
 				if complete {
@@ -224,6 +232,14 @@ func (s *server) followers(caughtUp chan<- struct{}) map[string]func(context.Con
 	return components
 }
 
+// publish puts decisions into the list, or into both where what analysts see is not what edges get.
+func (s *server) publish(ctx context.Context, ds []sundew.Decision) error {
+	if err := s.changes.Publish(ctx, reveal(s.privacy.Addresses(), ds)); err != nil || s.shown == s.changes {
+		return err
+	}
+	return s.shown.Publish(ctx, ds)
+}
+
 // record copies a partition of the requests to the store, from where the store says it ends.
 func (s *server) record(ctx context.Context, partition int32) error {
 	next, err := s.store.Resume(ctx, partition)
@@ -233,11 +249,12 @@ func (s *server) record(ctx context.Context, partition int32) error {
 	if next == 0 {
 		next = ingest.LogStart // retention may have taken the first lines before we came
 	}
-	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log})
+	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log, Privacy: s.privacy})
 	if err != nil {
 		return err
 	}
 	defer source.Close()
+	forStore := s.config.Ingest.Privacy.ForStore()
 	for {
 		batch, err := source.Next(ctx)
 		if ctx.Err() != nil {
@@ -245,6 +262,9 @@ func (s *server) record(ctx context.Context, partition int32) error {
 		}
 		if err != nil {
 			return err
+		}
+		for i := range batch.Events {
+			forStore(&batch.Events[i])
 		}
 		if err := s.store.Record(context.WithoutCancel(ctx), batch, nil, nil); err != nil {
 			return err

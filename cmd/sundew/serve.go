@@ -21,7 +21,7 @@ import (
 // handler joins the listeners of all rooms on one address.
 func (s *server) handler() (http.Handler, error) {
 	console, err := dashboards.New(dashboards.Config{
-		Reader: s.store, Lister: s.changes, Rules: s.ruleInfos(), Version: version(), Demo: s.demo,
+		Reader: s.store, Lister: s.shown, Rules: s.ruleInfos(), Version: version(), Demo: s.demo,
 		Now: time.Now, Registerer: s.registry, Logger: s.log, Status: s.status,
 	})
 	if err != nil {
