@@ -68,11 +68,7 @@ func splitAtTime(line []byte) (head, clock, rest []byte, ok bool) {
 // likelyCombined is true for lines with a time in brackets in front of a quoted request.
 func likelyCombined(line []byte) bool {
 	_, clock, _, ok := splitAtTime(line)
-	if !ok {
-		return false
-	}
-	_, ok = parseCommonLogTime(clock)
-	return ok
+	return ok && isCommonLogTime(clock)
 }
 
 // head reads the client and what stands around it. The client is the second word where that is an address, because a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"sundew"
 )
@@ -11,6 +12,7 @@ import (
 // Reasons of dead letters that no decoder gives.
 const (
 	reasonTooLong = "line too long"
+	reasonFuture  = "timestamp in the future"
 	reasonOther   = "line cannot be read"
 )
 
@@ -28,18 +30,22 @@ const (
 type treatment struct {
 	proxies *sundew.Proxies // nil trusts nobody
 	privacy *Privacy        // nil hides nothing
+	ahead   time.Duration   // by how much an event may be later than its line; 0 does not ask
 	done    bool            // the event has been through it, when a listener took it
 }
 
-// decode reads a line of size bytes, of which line holds the first sundew.MaxLine. Where the result is rejected, the
-// letter has Format, Reason, Detail and Line.
-func (t treatment) decode(d Decoder, format string, line []byte, size int, e *sundew.Event) (result, sundew.DeadLetter) {
+// decode reads a line of size bytes, of which line holds the first sundew.MaxLine, and which came at now; the zero time
+// says that nobody knows. Where the result is rejected, the letter has Format, Reason, Detail and Line.
+func (t treatment) decode(d Decoder, format string, line []byte, size int, now time.Time, e *sundew.Event) (result, sundew.DeadLetter) {
 	if size > sundew.MaxLine {
 		detail := fmt.Sprintf("%d bytes, at most %d are read", size, sundew.MaxLine)
 		return rejected, t.letter(format, reasonTooLong, detail, line)
 	}
 	*e = sundew.NewEvent()
 	err := d.Decode(line, e)
+	if err == nil {
+		err = t.checkTime(e, now)
+	}
 	if err == nil {
 		t.finish(e)
 		return parsed, sundew.DeadLetter{}
@@ -54,6 +60,14 @@ func (t treatment) decode(d Decoder, format string, line []byte, size int, e *su
 		return rejected, t.letter(format, bad.Reason, bad.Detail, line)
 	}
 	return rejected, t.letter(format, reasonOther, err.Error(), line)
+}
+
+// checkTime refuses an event of a clock that is ahead: decisions last until event time has caught up with them.
+func (t treatment) checkTime(e *sundew.Event, now time.Time) error {
+	if t.ahead == 0 || now.IsZero() || !e.Time.After(now.Add(t.ahead)) {
+		return nil
+	}
+	return &LineError{reasonFuture, fmt.Sprintf("%s, and it is %s: correct the gateway's clock", e.Time.Format(time.RFC3339), now.UTC().Format(time.RFC3339))}
 }
 
 // finish completes an event: who the client is, what route it took, and what nobody is to know.

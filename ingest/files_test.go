@@ -117,7 +117,7 @@ func TestFilesAreOneStream(t *testing.T) {
 
 func TestLongLinesBecomeDeadLetters(t *testing.T) {
 	var content strings.Builder
-	sizes := []int{sundew.MaxLine - 1, sundew.MaxLine, sundew.MaxLine + 1, sundew.MaxLine + 2, sundew.MaxLine + 3, 300_000}
+	sizes := []int{sundew.MaxLine - 1, sundew.MaxLine, sundew.MaxLine + 1, sundew.MaxLine + 2, sundew.MaxLine + 3, 2*(sundew.MaxLine+2) - 1, 300_000}
 	for _, size := range sizes {
 		for _, end := range []string{"\n", "\r\n"} {
 			content.WriteString(strings.Repeat("x", size) + end + nginxLine + end)
@@ -134,12 +134,13 @@ func TestLongLinesBecomeDeadLetters(t *testing.T) {
 	if got, want := len(all.Events), 2*len(sizes); got != want {
 		t.Errorf("%d lines behind long ones were read, want %d", got, want)
 	}
-	if got, want := files.Stats().Rejected[reasonTooLong], int64(2*4); got != want {
+	if got, want := files.Stats().Rejected[reasonTooLong], int64(2*5); got != want {
 		t.Errorf("%d lines are too long, want %d", got, want)
 	}
-	for _, letter := range all.Rejected {
-		if len(letter.Line) > sundew.MaxLine {
-			t.Errorf("a dead letter keeps %d bytes", len(letter.Line))
+	for i, letter := range all.Rejected {
+		size := sizes[i/2]
+		if len(letter.Line) > sundew.MaxLine || (size > sundew.MaxLine && !strings.HasPrefix(letter.Detail, fmt.Sprint(size, " bytes"))) {
+			t.Errorf("a dead letter of %d bytes keeps %d and says %q", size, len(letter.Line), letter.Detail)
 		}
 	}
 }

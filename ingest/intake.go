@@ -53,7 +53,7 @@ func (i *intake) add(line []byte, size int, now time.Time) {
 	n := i.lines
 	i.lines++
 	var e sundew.Event
-	what, letter := i.decode(i.decoder, i.format, line, size, &e)
+	what, letter := i.decode(i.decoder, i.format, line, size, now, &e)
 	if what == parsed {
 		if bad := i.complete(&e, n); bad != nil {
 			what, letter = rejected, i.letter(i.format, bad.Reason, bad.Detail, line)

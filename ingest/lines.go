@@ -32,11 +32,11 @@ func (l *lines) next() (line []byte, size int, err error) {
 	}
 	line, err = l.r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
-		line = bytes.Clone(line[:l.limit])
-		size, err = l.skip()
+		line = bytes.Clone(line)
+		size, err = l.skip(line[len(line)-1])
 		size += l.limit + len("\r\n")
 		l.err = err
-		return line, size, nil
+		return line[:l.limit], size, nil
 	}
 	if err != nil {
 		l.err = err
@@ -48,14 +48,25 @@ func (l *lines) next() (line []byte, size int, err error) {
 	return line[:min(len(line), l.limit)], len(line), nil
 }
 
-// skip reads to the end of the line and returns how many bytes that took.
-func (l *lines) skip() (size int, err error) {
+// skip reads to the end of the line and returns how many bytes the rest of it has, without its end. last is the byte in
+// front of the rest.
+func (l *lines) skip(last byte) (size int, err error) {
 	for {
 		part, err := l.r.ReadSlice('\n')
 		size += len(part)
-		if err == nil || !errors.Is(err, bufio.ErrBufferFull) {
+		if err == nil {
+			if len(part) > 1 {
+				last = part[len(part)-2]
+			}
+			if last == '\r' {
+				size--
+			}
+			return size - 1, nil
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
 			return size, err
 		}
+		last = part[len(part)-1]
 	}
 }
 

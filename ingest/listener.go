@@ -33,6 +33,8 @@ type ListenerConfig struct {
 	MaxInFlight int           `yaml:"max_in_flight"` // requests at once; each may hold MaxDecoded bytes
 	ReadTimeout time.Duration `yaml:"read_timeout"`  // for a whole body
 	AckTimeout  time.Duration `yaml:"ack_timeout"`   // for the broker to acknowledge the lines of a body
+	// MaxAhead is by how much the time of a request may lie in the future; lines beyond it are dead letters.
+	MaxAhead time.Duration `yaml:"max_ahead"`
 }
 
 // DefaultListenerConfig accepts clients on this machine alone.
@@ -45,6 +47,7 @@ func DefaultListenerConfig() ListenerConfig {
 		MaxInFlight: 8,
 		ReadTimeout: 30 * time.Second,
 		AckTimeout:  10 * time.Second,
+		MaxAhead:    24 * time.Hour,
 	}
 }
 
@@ -53,8 +56,8 @@ func (c ListenerConfig) Validate() error {
 	if _, err := NewDecoder(c.Format); err != nil {
 		return fmt.Errorf("ingest.format: %w", err)
 	}
-	if c.MaxBody <= 0 || c.MaxDecoded <= 0 || c.MaxInFlight <= 0 || c.ReadTimeout <= 0 || c.AckTimeout <= 0 {
-		return errors.New("ingest: max_body, max_decoded, max_in_flight, read_timeout and ack_timeout must be above 0")
+	if c.MaxBody <= 0 || c.MaxDecoded <= 0 || c.MaxInFlight <= 0 || c.ReadTimeout <= 0 || c.AckTimeout <= 0 || c.MaxAhead <= 0 {
+		return errors.New("ingest: max_body, max_decoded, max_in_flight, read_timeout, ack_timeout and max_ahead must be above 0")
 	}
 	if _, err := sundew.NewProxies(c.TrustedProxies); err != nil {
 		return fmt.Errorf("ingest.%w", err)
@@ -73,6 +76,7 @@ func (c ListenerConfig) treatment() (t treatment, err error) {
 	if t.proxies, err = sundew.NewProxies(c.TrustedProxies); err != nil {
 		return t, fmt.Errorf("ingest.%w", err)
 	}
+	t.ahead = c.MaxAhead
 	t.privacy, err = LoadPrivacy(c.Privacy)
 	return t, err
 }

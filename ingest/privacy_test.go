@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -62,7 +63,7 @@ func TestNothingPrivateIsLeft(t *testing.T) {
 	for name, line := range secretLines {
 		t.Run(name, func(t *testing.T) {
 			var e sundew.Event
-			what, letter := treatment.decode(newAuto(formatTable()), "auto", []byte(line), len(line), &e)
+			what, letter := treatment.decode(newAuto(formatTable()), "auto", []byte(line), len(line), time.Time{}, &e)
 			if what == rejected {
 				withoutSecrets(t, "the dead letter", fmt.Appendf(nil, "%+v", letter))
 				if letter.Reason == "" || !strings.Contains(letter.Detail, fmt.Sprintf("%d bytes", len(line))) {

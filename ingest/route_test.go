@@ -3,6 +3,7 @@ package ingest
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"sundew"
 )
@@ -68,11 +69,11 @@ func TestRoutesOfGatewaysStand(t *testing.T) {
 func TestRoutesAreStable(t *testing.T) {
 	var first, second sundew.Event
 	const line = `192.0.2.7 - - [24/Nov/2026:12:00:00 +0000] "GET /orders/17 HTTP/1.1" 200 5`
-	if what, _ := (treatment{}).decode(newCombined(), "nginx", []byte(line), len(line), &first); what != parsed || first.Route != "/orders/{id}" {
+	if what, _ := (treatment{}).decode(newCombined(), "nginx", []byte(line), len(line), time.Time{}, &first); what != parsed || first.Route != "/orders/{id}" {
 		t.Fatalf("%v, route %q", what, first.Route)
 	}
 	again := first.AppendJSON(nil)
-	if what, _ := (treatment{}).decode(newCanonicalJSON(), "json", again, len(again), &second); what != parsed || string(second.AppendJSON(nil)) != string(again) {
+	if what, _ := (treatment{}).decode(newCanonicalJSON(), "json", again, len(again), time.Time{}, &second); what != parsed || string(second.AppendJSON(nil)) != string(again) {
 		t.Errorf("%s became %s", again, second.AppendJSON(nil))
 	}
 }

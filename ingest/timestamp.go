@@ -12,7 +12,7 @@ const commonLogTime = 26
 
 // parseCommonLogTime reads the time of the common log format, with its offset, as UTC.
 func parseCommonLogTime(b []byte) (time.Time, bool) {
-	if len(b) != commonLogTime || b[2] != '/' || b[6] != '/' || b[11] != ':' || b[14] != ':' || b[17] != ':' || b[20] != ' ' {
+	if !isCommonLogTime(b) {
 		return time.Time{}, false
 	}
 	month := monthOf(b[3:6])
@@ -43,6 +43,11 @@ func parseCommonLogTime(b []byte) (time.Time, bool) {
 	}
 	local := time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second
 	return inRange(midnight.Add(local + offset))
+}
+
+// isCommonLogTime is true for what has the shape of such a time, whatever the numbers say.
+func isCommonLogTime(b []byte) bool {
+	return len(b) == commonLogTime && b[2] == '/' && b[6] == '/' && b[11] == ':' && b[14] == ':' && b[17] == ':' && b[20] == ' '
 }
 
 // monthOf returns 0 for what is no English abbreviation of a month.
@@ -108,7 +113,7 @@ var wordLayouts = [...]string{
 }
 
 // parseTimestamp reads RFC 3339 and its loose spellings, the common log format, spellings of products, and seconds, milliseconds, microseconds
-// or nanoseconds since 1970, told apart by their magnitude. The result is UTC, in the years 1 to 9999.
+// or nanoseconds since 1970, told apart by their magnitude. The result is UTC, in the years 1970 to 2199.
 func parseTimestamp(b []byte) (time.Time, bool) {
 	if len(b) == 0 || len(b) > 64 {
 		return time.Time{}, false
@@ -142,10 +147,11 @@ func parseTimestamp(b []byte) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// The first second of the year 1 and the last of 9999, between which RFC 3339 can write a time.
+// The years that a request can be of, 1970 to 2199. Others are those of clocks that are not set and of lines that are made
+// up, and one far in the future would hold its decision until then.
 const (
-	firstSecond = -62135596800
-	lastSecond  = 253402300799
+	firstSecond = 0
+	lastSecond  = 7258118399
 )
 
 func inRange(t time.Time) (time.Time, bool) {

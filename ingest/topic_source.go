@@ -25,6 +25,7 @@ type TopicOptions struct {
 	Logger   *slog.Logger  // nil discards
 	Metrics  *Metrics      // nil counts nothing
 	Privacy  *Privacy      // of lines that no listener has treated; nil hides nothing
+	MaxAhead time.Duration // by how much an event may be later than its record; 0 does not ask
 }
 
 const (
@@ -195,7 +196,7 @@ func (s *TopicSource) decode(r *record, e *sundew.Event) (result, sundew.DeadLet
 	if err != nil {
 		return rejected, s.treatmentOf(r).letter(boundedID(format), "unknown format", boundedID(format), line)
 	}
-	return s.treatmentOf(r).decode(decoder, format, line, len(line), e)
+	return s.treatmentOf(r).decode(decoder, format, line, len(line), r.time, e)
 }
 
 // treatmentOf is nothing for what a listener wrote.
@@ -203,7 +204,7 @@ func (s *TopicSource) treatmentOf(r *record) treatment {
 	if r.treated {
 		return treatment{done: true}
 	}
-	return treatment{privacy: s.options.Privacy}
+	return treatment{privacy: s.options.Privacy, ahead: s.options.MaxAhead}
 }
 
 func (s *TopicSource) decoder(format string) (Decoder, error) {

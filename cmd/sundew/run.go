@@ -249,7 +249,7 @@ func (s *server) record(ctx context.Context, partition int32) error {
 	if next == 0 {
 		next = ingest.LogStart // retention may have taken the first lines before we came
 	}
-	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log, Privacy: s.privacy})
+	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log, Privacy: s.privacy, MaxAhead: s.config.Ingest.MaxAhead})
 	if err != nil {
 		return err
 	}

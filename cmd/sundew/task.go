@@ -72,7 +72,9 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 		s.log.Info("scoring begins at the start of the log", "partition", partition)
 		next = ingest.LogStart
 	}
-	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log, Metrics: s.topicMetrics, Privacy: s.privacy})
+	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{
+		Logger: s.log, Metrics: s.topicMetrics, Privacy: s.privacy, MaxAhead: s.config.Ingest.MaxAhead,
+	})
 	if err != nil {
 		return nil, err
 	}
