@@ -60,7 +60,7 @@ func ParsePseudonyms(text string) (*Pseudonyms, error) {
 		date, secret, _ := strings.Cut(line, " ")
 		from, err := time.Parse(time.DateOnly, date)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: want a date and a key, as in 2026-11-01 5f0c...", n)
+			return nil, fmt.Errorf("line %d: want a date and a key, as in 2026-11-01 5f0c", n)
 		}
 		key, err := hex.DecodeString(strings.TrimSpace(secret))
 		if err != nil || len(key) < minPseudonymKey {

@@ -142,7 +142,7 @@ func (f *Files) add(b *sundew.Batch, line []byte, size int) {
 	cur := f.current
 	b.Events = append(b.Events, sundew.Event{})
 	e := &b.Events[len(b.Events)-1]
-	what, letter := f.treatment.decode(cur.decoder, f.config.Format, line, size, time.Time{}, e)
+	what, letter := f.decode(cur.decoder, f.config.Format, line, size, time.Time{}, e)
 	switch what {
 	case parsed:
 		e.Offset = f.offset
