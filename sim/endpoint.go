@@ -45,16 +45,19 @@ var (
 	pending = endpoint{"GET", "/v1/partner/orders/pending", 200, 0, 900, 30 * time.Millisecond}
 )
 
-// Routes that people use too seldom for the traffic of the legitimate to have them.
+// Routes that a person uses now and then.
 var (
-	card     = endpoint{"POST", "/v1/payment-methods", 201, 310, 420, 260 * time.Millisecond}
-	verify   = endpoint{"POST", "/v1/payment-methods/{card}/verification", 200, 60, 240, 240 * time.Millisecond}
-	review   = endpoint{"POST", "/v1/products/{id}/reviews", 201, 900, 300, 40 * time.Millisecond}
-	oneTime  = endpoint{"POST", "/v1/verification-codes", 202, 70, 120, 70 * time.Millisecond}
-	reset    = endpoint{"POST", "/v1/password/reset", 202, 80, 100, 60 * time.Millisecond}
-	overview = endpoint{"GET", "/v1/admin/{section}", 200, 0, 2_000, 15 * time.Millisecond}
-	picture  = endpoint{"POST", "/v1/profile/picture", 202, 180, 300, 350 * time.Millisecond}
+	card      = endpoint{"POST", "/v1/payment-methods", 201, 310, 420, 260 * time.Millisecond}
+	verify    = endpoint{"POST", "/v1/payment-methods/{card}/verification", 200, 60, 240, 240 * time.Millisecond}
+	favourite = endpoint{"POST", "/v1/favourites", 201, 40, 90, 20 * time.Millisecond}
+	review    = endpoint{"POST", "/v1/products/{id}/reviews", 201, 900, 300, 40 * time.Millisecond}
+	oneTime   = endpoint{"POST", "/v1/verification-codes", 202, 70, 120, 70 * time.Millisecond}
+	reset     = endpoint{"POST", "/v1/password/reset", 202, 80, 100, 60 * time.Millisecond}
+	picture   = endpoint{"POST", "/v1/profile/picture", 202, 180, 300, 350 * time.Millisecond}
 )
+
+// Routes of the shop's own people, who use them from inside.
+var overview = endpoint{"GET", "/v1/admin/{section}", 200, 0, 2_000, 15 * time.Millisecond}
 
 // The web page.
 var (

@@ -53,11 +53,13 @@ func usernameOf(seed, number uint64) string { return hex16(derive(seed, forUsern
 const (
 	newcomerShare   = 0.03 // of people, who install the app during the traffic
 	meanTenure      = 90 * 24 * time.Hour
-	unattestedShare = 0.02 // of devices
-	expiredShare    = 0.08 // of openings that find the session over
-	firstTypoShare  = 0.06 // of logins
-	nextTypoShare   = 0.3  // of logins after a failed one
-	typoMax         = 4    // after which the password is looked up
+	unattestedShare = 0.02  // of devices
+	namelessShare   = 0.005 // of apps, which are too old to know their device or are kept from telling
+	expiredShare    = 0.08  // of openings that find the session over
+	firstTypoShare  = 0.06  // of logins
+	nextTypoShare   = 0.3   // of logins after a failed one
+	typoMax         = 4     // after which a new password is asked for
+	refusedShare    = 0.1   // of cards
 	meanOrders      = 6
 )
 
@@ -96,6 +98,9 @@ func (s *settler) installApp(rng *rand.Rand, number uint32, at place) app {
 	if chance(rng, unattestedShare) {
 		a.attested = sundew.ProofMissing
 	}
+	if chance(rng, namelessShare) {
+		a.device = ""
+	}
 	return a
 }
 
@@ -133,17 +138,48 @@ func (p *person) take(rng *rand.Rand, e *sundew.Event) step {
 		return loggingIn
 	case loggingIn:
 		return p.logIn(rng, e)
+	case resetting:
+		reset.call(rng, e)
+		e.AuthUsername = p.username
+		return loggingIn
 	case opening:
 		return p.openApp(rng, e)
 	}
-	if p.step == tracking {
-		order.callObject(rng, e, p.ownOrder(rng))
-		gone(rng, e)
-	} else {
-		p.step.send(rng, e)
-	}
+	p.send(rng, e)
 	mishap(rng, e)
 	return p.step.next(rng)
+}
+
+// send fills in the request of a step that needs a session.
+func (p *person) send(rng *rand.Rand, e *sundew.Event) {
+	switch p.step {
+	case tracking:
+		order.callObject(rng, e, p.ownOrder(rng))
+		gone(rng, e)
+	case proving:
+		oneTime.call(rng, e)
+		e.Object = "tel_" + p.username
+	case adding:
+		card.call(rng, e)
+		e.Object = p.ownCard()
+		refused(rng, e, 402)
+	case verifying:
+		verify.callPath(rng, e, p.ownCard()+"/verification")
+		e.Object = p.ownCard()
+		refused(rng, e, 422)
+	default:
+		p.step.send(rng, e)
+	}
+}
+
+// ownCard returns the id of the person's card.
+func (p *person) ownCard() string { return "pm_" + p.username }
+
+// refused answers now and then that a person has mistyped a number, or that the bank says no.
+func refused(rng *rand.Rand, e *sundew.Event, status int) {
+	if chance(rng, refusedShare) {
+		answer(e, status)
+	}
 }
 
 // openApp exchanges the session for a fresh one, unless it has run out.
@@ -166,6 +202,9 @@ func (p *person) logIn(rng *rand.Rand, e *sundew.Event) step {
 	if p.typos < typoMax && chance(rng, wrong) {
 		p.typos++
 		tryLogin(rng, e, p.username, false)
+		if p.typos == typoMax {
+			return resetting
+		}
 		return loggingIn
 	}
 	p.typos = 0

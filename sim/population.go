@@ -41,8 +41,8 @@ func settle(c *Config, add func(number uint32, c client, first time.Duration)) p
 	s := &settler{config: c, rng: newRand(c.Seed, forLayout, 0), add: add}
 	offices, carriers := c.Clients*12/100, c.Clients*25/100
 	web, pollers := c.Clients*12/100, c.Clients*2/100
-	families, forgetful, travellers := c.Clients*2/100, c.Clients/100, c.Clients/100
-	homes := c.Clients - offices - carriers - web - pollers - families - forgetful - travellers
+	families, forgetful, travellers, desks := c.Clients*2/100, c.Clients/100, c.Clients/100, c.Clients*2/100
+	homes := c.Clients - offices - carriers - web - pollers - families - forgetful - travellers - desks
 
 	s.settle("app-home", "people with the app at home, a household of up to three behind one address or IPv6 network", homes, s.home)
 	s.settle("app-carrier", "people with the app on a carrier's network, up to 50 behind each of its shared addresses", carriers, s.group)
@@ -52,6 +52,7 @@ func settle(c *Config, add func(number uint32, c client, first time.Duration)) p
 	s.settle("family", "the phone, the tablet and the browser of a family, all with one account", families, s.families)
 	s.settle("app-forgetful", "people whose password manager fills in an old password, 5 to 15 times a day", forgetful, s.forgetful)
 	s.settle("app-traveller", "people with the app whose address and country change every few hours", travellers, s.travellers)
+	s.settle("web-office", "people at work who log in with the same browser, up to 50 behind the address of their office", desks, s.desks)
 	s.out.people = s.next()
 	s.settle("partner", "a shop's own software that reads the stock all day with an API key", 1+c.Clients/peoplePerPartner, s.partners)
 	s.settle("crawler", "a search engine that reads the catalogue from four addresses", 1, s.crawlers)
@@ -107,6 +108,11 @@ func (s *settler) household(first uint32, n int, move func(number uint32, at pla
 
 // group settles 5 to 50 people, or as many as are left, behind one address.
 func (s *settler) group(first uint32, atMost int) (int, []sundew.Entity) {
+	return s.crowd(first, atMost, s.addPerson)
+}
+
+// crowd settles a group of whom move makes each.
+func (s *settler) crowd(first uint32, atMost int, move func(number uint32, at place)) (int, []sundew.Entity) {
 	n := min(atMost, groupMin+s.rng.IntN(groupMax-groupMin+1))
 	isp := s.rng.IntN(len(providers))
 	addr, isV4 := accessV4(isp, s.homes[isp])
@@ -115,7 +121,7 @@ func (s *settler) group(first uint32, atMost int) (int, []sundew.Entity) {
 	}
 	s.homes[isp]++
 	for i := range n {
-		s.addPerson(first+uint32(i), place{addr, providers[isp].country, providers[isp].asn})
+		move(first+uint32(i), place{addr, providers[isp].country, providers[isp].asn})
 	}
 	return n, shared(n, addr)
 }

@@ -14,6 +14,7 @@ type step uint8
 const (
 	registering step = iota
 	loggingIn
+	resetting
 	opening
 	browsing
 	listing
@@ -25,6 +26,12 @@ const (
 	reviewing
 	tracking
 	managing
+	favouring // one picture after the other
+	writing   // reviews of what was ordered
+	proving   // that a telephone number is one's own
+	adding    // a card
+	verifying
+	picturing
 	numSteps
 )
 
@@ -39,13 +46,19 @@ var paths = [numSteps][]struct {
 	browsing:  {{20, browsing}, {30, listing}, {15, searching}, {20, viewing}, {10, reviewing}, {5, managing}},
 	listing:   {{25, listing}, {60, viewing}, {10, searching}, {5, browsing}},
 	searching: {{30, searching}, {55, viewing}, {15, browsing}},
-	viewing:   {{40, viewing}, {25, listing}, {15, choosing}, {10, searching}, {10, browsing}},
+	viewing:   {{37, viewing}, {25, listing}, {15, choosing}, {10, searching}, {10, browsing}, {3, favouring}},
 	choosing:  {{45, viewing}, {20, choosing}, {5, redeeming}, {30, paying}},
 	redeeming: {{10, redeeming}, {70, paying}, {20, browsing}},
 	paying:    {{60, tracking}, {40, browsing}},
 	reviewing: {{70, tracking}, {30, browsing}},
-	tracking:  {{30, tracking}, {20, reviewing}, {50, browsing}},
-	managing:  {{30, managing}, {70, browsing}},
+	tracking:  {{30, tracking}, {20, reviewing}, {46, browsing}, {4, writing}},
+	managing:  {{30, managing}, {58, browsing}, {4, proving}, {6, adding}, {2, picturing}},
+	favouring: {{60, favouring}, {40, viewing}},
+	writing:   {{35, writing}, {65, browsing}},
+	proving:   {{25, proving}, {75, managing}},
+	adding:    {{15, adding}, {85, verifying}},
+	verifying: {{10, verifying}, {90, browsing}},
+	picturing: {{20, picturing}, {80, managing}},
 }
 
 // next draws the step that follows.
@@ -60,7 +73,7 @@ func (s step) next(rng *rand.Rand) step {
 	return browsing
 }
 
-// send fills in the request of a step that needs a session, but for tracking, which needs to know whose order.
+// send fills in the request of a step that needs a session and not to know whose.
 func (s step) send(rng *rand.Rand, e *sundew.Event) {
 	switch s {
 	case listing:
@@ -82,6 +95,15 @@ func (s step) send(rng *rand.Rand, e *sundew.Event) {
 		orders.call(rng, e)
 	case managing:
 		profile.call(rng, e)
+	case favouring:
+		favourite.call(rng, e)
+		e.Object = popularProduct(rng)
+	case writing:
+		id := popularProduct(rng)
+		review.callPath(rng, e, id+"/reviews")
+		e.Object = id
+	case picturing:
+		picture.call(rng, e)
 	default:
 		feed.call(rng, e)
 	}
