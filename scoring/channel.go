@@ -44,6 +44,7 @@ var channels = [numChannels]channel{
 	chTiming:      timingChannel(),
 	chRoutes:      routesChannel(),
 	chWrites:      writesChannel(),
+	chVolume:      volumeChannel(),
 }
 
 // channelsOf are the numbers of the channels that a kind takes part in, in their order.

@@ -74,15 +74,27 @@ const (
 func (s *state) rateDuel(more bool) float64 {
 	mean := s.rateExpected()
 	laws := [rateLaws]float64{rateLow * mean, rateHigh * mean, max(float64(s.LatestMean), mean)}
+	weights := s.rateWeights()
 	var q float64
 	for i := range laws {
 		laws[i] = another(laws[i], more)
-		q += float64(float64(s.RateWeights[i]) * laws[i])
+		q += float64(weights[i] * laws[i])
 	}
-	for i := range laws {
-		s.RateWeights[i] = float32(float64((1-rateShare)*(float64(s.RateWeights[i])*laws[i]/q)) + rateShare/rateLaws)
+	for i := range s.RateWeights {
+		s.RateWeights[i] = float32(float64((1-rateShare)*(weights[i]*laws[i]/q)) + rateShare/rateLaws)
 	}
 	return q / another(mean, more)
+}
+
+// rateWeights are those of all laws.
+func (s *state) rateWeights() (weights [rateLaws]float64) {
+	rest := 1.
+	for i, weight := range s.RateWeights {
+		weights[i] = float64(weight)
+		rest -= weights[i]
+	}
+	weights[rateLaws-1] = max(rest, 0)
+	return weights
 }
 
 // another is the probability that another request comes in a minute, or that none does.
@@ -111,7 +123,7 @@ func (s *state) rateExpected() float64 {
 }
 
 // evenly is where the weights of the alternative's laws begin each day.
-var evenly = [rateLaws]float32{1. / rateLaws, 1. / rateLaws, 1. / rateLaws}
+var evenly = [rateLaws - 1]float32{1. / rateLaws, 1. / rateLaws}
 
 // closeRate ends the day of the rate channel. A trusted day joins the past, which it can at most double.
 func (s *state) closeRate(weight float64) {

@@ -12,8 +12,8 @@ import (
 func TestRateIsFair(t *testing.T) {
 	for name, before := range map[string]hot{
 		"fresh":            {RateWeights: evenly},
-		"busy lately":      {RateWeights: [rateLaws]float32{.1, .1, .8}, LatestMean: 100, Windows: 1},
-		"calm, was raised": {RateWeights: [rateLaws]float32{.8, .1, .1}, LatestMean: 2, Windows: 9, TodayCount: 500},
+		"busy lately":      {RateWeights: [rateLaws - 1]float32{.1, .1}, LatestMean: 100, Windows: 1},
+		"calm, was raised": {RateWeights: [rateLaws - 1]float32{.8, .1}, LatestMean: 2, Windows: 9, TodayCount: 500},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := stateOf(before)

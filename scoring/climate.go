@@ -96,6 +96,7 @@ func (a *air) breathe(v votes) {
 
 // pass goes on to a later minute of the log. Minutes without events leave the climate as it is.
 func (e *Engine) pass() {
+	e.passVolumes()
 	c := &e.population.climate
 	for kind := range c {
 		for what := range c[kind] {

@@ -126,6 +126,20 @@ func (s *crowd) walk(c *coder) {
 	}
 }
 
+// walk carries every field.
+func (v *volume) walk(c *coder) {
+	c.u32(&v.Window)
+	c.f32(&v.Most)
+	c.u8(&v.Of)
+	c.u8(&v.Usual)
+	for i := range v.Counts {
+		c.u8(&v.Counts[i])
+	}
+	for i := range v.Peaks {
+		c.u8(&v.Peaks[i])
+	}
+}
+
 func (d *duel) walk(c *coder) {
 	c.u16(&d.Hits)
 	c.u16(&d.Trials)

@@ -8,9 +8,10 @@ import (
 
 // TestCoderCarriesEveryField compares with encoding/binary, which finds the fields by reflection.
 func TestCoderCarriesEveryField(t *testing.T) {
-	t.Run("hot", func(t *testing.T) { carriesEveryField[hot](t, 8) }) // the numbers of the other parts are left out
+	t.Run("hot", func(t *testing.T) { carriesEveryField[hot](t, 12) }) // the numbers of the other parts are left out
 	t.Run("cold", func(t *testing.T) { carriesEveryField[cold](t, 0) })
 	t.Run("crowd", func(t *testing.T) { carriesEveryField[crowd](t, 0) })
+	t.Run("volume", func(t *testing.T) { carriesEveryField[volume](t, 0) })
 }
 
 func carriesEveryField[T comparable, P interface {
@@ -28,7 +29,7 @@ func carriesEveryField[T comparable, P interface {
 		t.Fatal(err)
 	}
 	if h, ok := any(&want).(*hot); ok {
-		h.Cold, h.Crowd = 0, 0
+		h.Cold, h.Crowd, h.Volume = 0, 0, 0
 	}
 	written := make([]byte, len(raw)-left)
 	writes := coder{raw: written, writes: true}

@@ -128,6 +128,7 @@ type cell struct {
 	weather [sundew.NumKinds][numWeathered]votes // of this minute
 	high    []castVote                           // those of high evidence
 	steps   *flows                               // from route to route, of this epoch; nil where there were none
+	heaps   *heaps                               // requests by route, likewise
 	warmth  uint64                               // see table.warm; not part of the state
 }
 
@@ -209,7 +210,7 @@ func (e *Engine) deal(events []sundew.Event) {
 	for i := range events {
 		event, t := &events[i], &e.trials[i]
 		t.read(event, e.hash)
-		t.climate, t.ways, t.quota = &e.population.climate, &e.population.ways, e.config.Quota
+		t.climate, t.ways, t.volumes, t.quota = &e.population.climate, &e.population.ways, &e.population.volumes, e.config.Quota
 		t.repute = e.config.Reputation.of(event)
 		at := e.place(event.Client)
 		for j, entity := range at.entities[:at.n] {
@@ -293,7 +294,9 @@ func (e *Engine) fill(c *cell, s *state, t *trial, score *sundew.Score) {
 		c.pace(s, t)
 	}
 	if !answered(kind, c, t) {
+		said := s.volumePart.Most
 		s.judge(t)
+		c.hear(s, said)
 	}
 	evidence := s.evidence(&e.population.lessons.Weights)
 	if kind == sundew.KindIP {

@@ -23,6 +23,9 @@ func (s *state) close(day uint16) {
 	s.closeQuota(weight)
 	s.closeRate(weight)
 	s.closeTenure(uint32(day - s.Day))
+	if s.Volume != 0 {
+		*s.volume() = volume{}
+	}
 	for set := range numCovered {
 		s.setMembers(inToday(set), 0)
 	}

@@ -19,6 +19,8 @@ type population struct {
 
 	flows flows          // of the epochs before
 	ways  [numFlows]ways // what they say; not part of the state
+
+	volumes volumes
 }
 
 func newPopulation() population {
@@ -56,6 +58,7 @@ func (e *Engine) turn() {
 	p.lessons.remember(cast)
 	p.lessons.turn(uint16(p.day.Now))
 	e.turnFlows()
+	e.turnVolumes()
 }
 
 // close ends the entity's client-day if it is before the given one. The client-day votes with its highest evidence, unless
@@ -75,6 +78,9 @@ func (e *Engine) close(c *cell, s *state, day uint16) {
 		if bin >= highVote && len(c.high) < maxHigh {
 			c.high = append(c.high, castVote{s.Hash, uint8(segment), c.number, uint16(bin)})
 		}
+	}
+	if s.Trials > 0 && verdict != sundew.VerdictAbuse && s.DayPoints < convicted {
+		c.heap(s)
 	}
 	s.close(day)
 }

@@ -12,13 +12,14 @@ import (
 // The state is written little-endian: version, seed, entity limit, number of cells, the outage watch; then for each
 // cell the eviction hand, the gate, and the entities in the order of their slots, which is part of the state because
 // eviction follows it; then what is known of the population.
-const stateVersion = 7
+const stateVersion = 8
 
 var (
-	order     = binary.LittleEndian
-	hotSize   = binary.Size(hot{}) - 8 // without the numbers of the other parts
-	coldSize  = binary.Size(cold{})
-	crowdSize = binary.Size(crowd{})
+	order      = binary.LittleEndian
+	hotSize    = binary.Size(hot{}) - 12 // without the numbers of the other parts
+	coldSize   = binary.Size(cold{})
+	crowdSize  = binary.Size(crowd{})
+	volumeSize = binary.Size(volume{})
 )
 
 // AppendState appends the whole state to dst. Equal states append equal bytes.
@@ -45,7 +46,7 @@ func (e *Engine) appendPopulation(dst []byte) []byte {
 			}
 		}
 	}
-	for _, part := range [...]any{p.day, p.minute, p.climate, weather, &p.flows, e.steps()} {
+	for _, part := range [...]any{p.day, p.minute, p.climate, weather, &p.flows, e.steps(), &p.volumes, e.heaps()} {
 		dst, _ = binary.Append(dst, order, part) // fails for types without a fixed size alone
 	}
 	var cast []castVote
@@ -102,7 +103,7 @@ func (t *table) appendState(dst []byte) []byte {
 
 // stateSize is the number of bytes that the entities are written to.
 func (t *table) stateSize() int {
-	return t.used*(1+hotSize) + t.colds.taken()*coldSize + t.crowds.taken()*crowdSize
+	return t.used*(1+hotSize) + t.colds.taken()*coldSize + t.crowds.taken()*crowdSize + t.volumes.taken()*volumeSize
 }
 
 // partSet says which other parts follow an entity's hot part.
@@ -111,6 +112,9 @@ type partSet byte
 const (
 	hasCold partSet = 1 << iota
 	hasCrowd
+	hasVolume
+
+	allParts = hasCold | hasCrowd | hasVolume
 )
 
 func partsOf(h *hot) (parts partSet) {
@@ -119,6 +123,9 @@ func partsOf(h *hot) (parts partSet) {
 	}
 	if h.Crowd != 0 {
 		parts |= hasCrowd
+	}
+	if h.Volume != 0 {
+		parts |= hasVolume
 	}
 	return parts
 }
@@ -132,6 +139,9 @@ func (p partSet) size() int {
 	if p&hasCrowd != 0 {
 		size += crowdSize
 	}
+	if p&hasVolume != 0 {
+		size += volumeSize
+	}
 	return size
 }
 
@@ -143,6 +153,9 @@ func (t *table) walk(h *hot, c *coder) {
 	}
 	if h.Crowd != 0 {
 		t.crowds.at(h.Crowd).walk(c)
+	}
+	if h.Volume != 0 {
+		t.volumes.at(h.Volume).walk(c)
 	}
 }
 
@@ -191,8 +204,8 @@ func (e *Engine) restore(r *reader) error {
 
 func (e *Engine) restorePopulation(r *reader) error {
 	p := &e.population
-	e.cells[0].steps = new(flows)
-	for _, part := range [...]any{&p.day, &p.minute, &p.climate, &e.cells[0].weather, &p.flows, e.cells[0].steps} {
+	e.cells[0].steps, e.cells[0].heaps = new(flows), new(heaps)
+	for _, part := range [...]any{&p.day, &p.minute, &p.climate, &e.cells[0].weather, &p.flows, e.cells[0].steps, &p.volumes, e.cells[0].heaps} {
 		if _, err := binary.Decode(r.bytes(binary.Size(part)), order, part); err != nil {
 			return fmt.Errorf("%w: %w", errState, err)
 		}
@@ -276,11 +289,14 @@ func (t *table) restoreEntity(r *reader) error {
 	if parts&hasCrowd != 0 {
 		h.Crowd = t.crowds.take()
 	}
+	if parts&hasVolume != 0 {
+		h.Volume = t.volumes.take()
+	}
 	t.walk(h, &coder{raw: raw})
 	if r.short {
 		return fmt.Errorf("%w: it ends in the entities", errState)
 	}
-	if parts > hasCold|hasCrowd || int(h.Kind) >= sundew.NumKinds {
+	if parts > allParts || int(h.Kind) >= sundew.NumKinds {
 		return fmt.Errorf("%w: an entity is of kind %d with parts %b", errState, h.Kind, parts)
 	}
 	return nil

@@ -31,6 +31,7 @@ const (
 	chTiming
 	chRoutes
 	chWrites
+	chVolume
 	numChannels
 	numHot = chLimited + 1
 )
@@ -56,10 +57,11 @@ const (
 // methods alone, which note that they may have been written to.
 type state struct {
 	*hot
-	coldPart  *cold
-	crowdPart *crowd
+	coldPart   *cold
+	crowdPart  *crowd
+	volumePart *volume
 
-	coldTouched, crowdTouched bool
+	coldTouched, crowdTouched, volumeTouched bool
 }
 
 // hot is four cache lines.
@@ -79,11 +81,11 @@ type hot struct {
 	All        ledger // product of the channels' ratios event by event
 	Trials     uint32 // events today
 
-	PastMean    float32 // mean requests per active minute of the trusted past
-	PastWindows float32 // active minutes it rests on, at most maxPastWindows
-	TodayCount  uint32  // requests in closed minutes today
-	LatestMean  float32 // further requests per minute in the latest closed ones
-	RateWeights [rateLaws]float32
+	PastMean    float32               // mean requests per active minute of the trusted past
+	PastWindows float32               // active minutes it rests on, at most maxPastWindows
+	TodayCount  uint32                // requests in closed minutes today
+	LatestMean  float32               // further requests per minute in the latest closed ones
+	RateWeights [rateLaws - 1]float32 // the last law has the rest
 
 	PerHour  [2]uint32 // requests in this hour and in the one before
 	BytesOut [2]uint32 // kibibytes in these 10 minutes and in the 10 before
@@ -97,7 +99,7 @@ type hot struct {
 	HotDuels [numHot - 1]duel                  // of the hot channels after chRate, which has none
 	Lone     [numBitmaps - numHotBitmaps]uint8 // the bitmaps with at most one member, see members
 
-	Cold, Crowd uint32 // numbers of the other parts, 0 without
+	Cold, Crowd, Volume uint32 // numbers of the other parts, 0 without
 
 	ToldMinute uint32 // minutes since 1970 of the last vote on the climate
 	Hours      uint32 // of the UTC day that were active today, one bit each
@@ -121,6 +123,16 @@ type crowd struct {
 	Many [numBitmaps - numHotBitmaps]uint64
 }
 
+// volume holds the day's requests by route, of an entity that sends more than a few.
+type volume struct {
+	Window uint32              // ten minutes since 1970 that Counts are of
+	Most   float32             // the evidence that it has given today, 0 while it has given none
+	Of     uint8               // the class of route that gave it
+	Usual  uint8               // requests that others stay within
+	Counts [routeClasses]uint8 // requests in Window, saturating
+	Peaks  [routeClasses]uint8 // bins of the most of any window today
+}
+
 // hasCold is false where the cold part is surely blank.
 func (s *state) hasCold() bool { return s.Cold != 0 || s.coldTouched }
 
@@ -128,6 +140,12 @@ func (s *state) hasCold() bool { return s.Cold != 0 || s.coldTouched }
 func (s *state) cold() *cold {
 	s.coldTouched = true
 	return s.coldPart
+}
+
+// volume gives the day's requests by route for reading or writing.
+func (s *state) volume() *volume {
+	s.volumeTouched = true
+	return s.volumePart
 }
 
 // duel is the channel's; chRate has none.

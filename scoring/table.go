@@ -13,9 +13,10 @@ type table struct {
 	hand  int
 	gate  gate
 
-	colds  parts[cold]
-	crowds parts[crowd]
-	opened state
+	colds   parts[cold]
+	crowds  parts[crowd]
+	volumes parts[volume]
+	opened  state
 }
 
 const (
@@ -110,6 +111,7 @@ func (t *table) admit(hash uint64, kind sundew.Kind, second uint32) *hot {
 		t.remove(evicted.Hash)
 		t.colds.drop(evicted.Cold)
 		t.crowds.drop(evicted.Crowd)
+		t.volumes.drop(evicted.Volume)
 	}
 	s := t.at(slot)
 	*s = hot{Hash: hash, Kind: uint8(kind), First: second, Last: second, Day: dayOf(second), RateWeights: evenly}
@@ -119,7 +121,7 @@ func (t *table) admit(hash uint64, kind sundew.Kind, second uint32) *hot {
 
 // open shows the whole state of an entity, until the next is opened. It ends with keep.
 func (t *table) open(h *hot) *state {
-	t.opened = state{hot: h, coldPart: t.colds.at(h.Cold), crowdPart: t.crowds.at(h.Crowd)}
+	t.opened = state{hot: h, coldPart: t.colds.at(h.Cold), crowdPart: t.crowds.at(h.Crowd), volumePart: t.volumes.at(h.Volume)}
 	return &t.opened
 }
 
@@ -130,6 +132,9 @@ func (t *table) keep(s *state) {
 	}
 	if s.crowdTouched {
 		s.Crowd = t.crowds.keep(s.Crowd)
+	}
+	if s.volumeTouched {
+		s.Volume = t.volumes.keep(s.Volume)
 	}
 }
 

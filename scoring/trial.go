@@ -33,6 +33,7 @@ type trial struct {
 	network     uint64 // the same of the network that it comes from
 	route       uint64 // the same of its method and route
 	ways        *[numFlows]ways
+	volumes     *volumes
 	repute      repute // of the address
 	face        uint64 // the one bit of what the client shows of itself, or 0 where it shows nothing
 	tenured     uint64 // the device's bit where the log says that the device is tenured
