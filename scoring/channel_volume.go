@@ -2,7 +2,6 @@ package scoring
 
 import (
 	"fmt"
-	"math/bits"
 	"time"
 
 	"sundew"
@@ -17,47 +16,88 @@ const volumeFrom = 8
 // shown of the route; see volumes.
 func volumeChannel() channel {
 	return channel{
-		name:    "volume_route",
-		kinds:   kinds(sundew.KindIP, sundew.KindDevice, sundew.KindAccount),
-		step:    volumeStep,
-		explain: volumeExplain,
+		name:  "volume_route",
+		kinds: kinds(sundew.KindIP, sundew.KindDevice, sundew.KindAccount),
+		step:  volumeStep,
+		explain: func(s *state) (observed, expected float64, window time.Duration, sentence string) {
+			v := s.volumePart
+			observed, expected = countFloor(int(v.peak(v.Of))), float64(v.Usual)
+			return observed, expected, volumeWindow * time.Second,
+				fmt.Sprintf("%.0f requests or more for one route in ten minutes, %.0f or fewer expected", observed, expected)
+		},
 	}
 }
 
 func volumeStep(s *state, t *trial) (ratio, start float64, tried bool) {
-	if t.route == 0 || s.Trials < volumeFrom {
+	if t.routeClass == 0 || s.Trials < volumeFrom {
 		return 1, 0, false
 	}
-	v, class := s.volume(), bits.TrailingZeros64(t.route)
-	if window := s.Last / volumeWindow; window != v.Window {
-		v.Window, v.Counts = window, [routeClasses]uint8{}
-	}
-	addTo(&v.Counts[class], 1)
 	of, _ := volumeOf(s.Kind)
-	law := &t.volumes.Laws[of]
-	if v.Most > 0 && law.Muted>>v.Of&1 != 0 {
-		ratio, v.Most = 1/float64(v.Most), 0
-		return ratio, 0, true
+	v, law := s.volume(), &t.volumes.laws[of]
+	bin, higher := v.count(t.routeClass, s.Last/volumeWindow)
+	before := v.Most
+	if before > 0 && t.volumes.muted(of, v.Of) {
+		v.Most = 0
+		return 1 / float64(before), 0, true
 	}
-	bin := countBin(v.Counts[class])
-	if bin <= v.Peaks[class] {
+	if !higher || t.volumes.muted(of, t.routeClass) {
 		return 1, 0, false
 	}
-	v.Peaks[class] = bin
-	evidence, before := float32(law.evidence(class, bin)), v.Most
+	evidence := float32(law.evidence(t.routeClass, bin))
 	if evidence <= max(before, 1) {
 		return 1, 0, false
 	}
-	v.Most, v.Of, v.Usual = evidence, uint8(class), law.Usual[class]
+	v.Most, v.Of, v.Usual = evidence, t.routeClass, uint16(law.usual(t.routeClass))
 	if before == 0 {
 		return float64(evidence), 1, true
 	}
 	return float64(evidence) / float64(before), 0, true
 }
 
-func volumeExplain(s *state) (observed, expected float64, window time.Duration, sentence string) {
-	v := s.volumePart
-	observed, expected = countFloor(int(v.Peaks[v.Of])), float64(v.Usual)
-	return observed, expected, volumeWindow * time.Second,
-		fmt.Sprintf("%.0f requests or more for one route in ten minutes, %.0f or fewer expected", observed, expected)
+// count adds a request for a class of routes and returns the bin of the class's count in this window, and whether it is the
+// highest of the day. Where there is no slot left the class with the lowest peak is forgotten, so that only an entity with
+// very many routes is counted short, and only in what it does seldom.
+func (v *volume) count(class uint16, window uint32) (bin uint8, higher bool) {
+	if window != v.Window {
+		v.Window = window
+		for i := range v.Heaps {
+			v.Heaps[i].Count = 0
+		}
+	}
+	h := v.slot(class)
+	addTo(&h.Count, 1)
+	bin = countBin(h.Count)
+	if bin <= h.Peak {
+		return bin, false
+	}
+	h.Peak = bin
+	return bin, true
+}
+
+func (v *volume) slot(class uint16) *routeHeap {
+	least := &v.Heaps[0]
+	for i := range v.Heaps {
+		h := &v.Heaps[i]
+		switch {
+		case h.Class == class:
+			return h
+		case h.Class == 0:
+			h.Class = class
+			return h
+		case h.Peak < least.Peak:
+			least = h
+		}
+	}
+	*least = routeHeap{Class: class}
+	return least
+}
+
+// peak is the bin of the most requests for the class in any window of today.
+func (v *volume) peak(class uint16) uint8 {
+	for i := range v.Heaps {
+		if v.Heaps[i].Class == class {
+			return v.Heaps[i].Peak
+		}
+	}
+	return 0
 }

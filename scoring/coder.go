@@ -130,13 +130,13 @@ func (s *crowd) walk(c *coder) {
 func (v *volume) walk(c *coder) {
 	c.u32(&v.Window)
 	c.f32(&v.Most)
-	c.u8(&v.Of)
-	c.u8(&v.Usual)
-	for i := range v.Counts {
-		c.u8(&v.Counts[i])
-	}
-	for i := range v.Peaks {
-		c.u8(&v.Peaks[i])
+	c.u16(&v.Of)
+	c.u16(&v.Usual)
+	for i := range v.Heaps {
+		h := &v.Heaps[i]
+		c.u16(&h.Class)
+		c.u8(&h.Count)
+		c.u8(&h.Peak)
 	}
 }
 

@@ -20,11 +20,11 @@ type population struct {
 	flows flows          // of the epochs before
 	ways  [numFlows]ways // what they say; not part of the state
 
-	volumes volumes
+	volumes *volumes
 }
 
 func newPopulation() population {
-	p := population{climate: calm, lessons: newLessons()}
+	p := population{climate: calm, lessons: newLessons(), volumes: new(volumes)}
 	for segment := range p.maps {
 		p.maps[segment] = uncalibrated
 	}
@@ -80,7 +80,7 @@ func (e *Engine) close(c *cell, s *state, day uint16) {
 		}
 	}
 	if s.Trials > 0 && verdict != sundew.VerdictAbuse && s.DayPoints < convicted {
-		c.heap(s)
+		c.heaps.cast(s)
 	}
 	s.close(day)
 }

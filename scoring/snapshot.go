@@ -46,7 +46,7 @@ func (e *Engine) appendPopulation(dst []byte) []byte {
 			}
 		}
 	}
-	for _, part := range [...]any{p.day, p.minute, p.climate, weather, &p.flows, e.steps(), &p.volumes, e.heaps()} {
+	for _, part := range [...]any{p.day, p.minute, p.climate, weather, &p.flows, e.steps()} {
 		dst, _ = binary.Append(dst, order, part) // fails for types without a fixed size alone
 	}
 	var cast []castVote
@@ -54,6 +54,9 @@ func (e *Engine) appendPopulation(dst []byte) []byte {
 		cast = append(cast, e.cells[i].high...)
 	}
 	dst = p.lessons.appendState(dst, cast)
+	dst = p.volumes.appendState(dst)
+	votes := e.heaps()
+	dst = votes.appendState(dst)
 	for segment := range segments {
 		var votes pool
 		for i := range e.cells {
@@ -204,8 +207,8 @@ func (e *Engine) restore(r *reader) error {
 
 func (e *Engine) restorePopulation(r *reader) error {
 	p := &e.population
-	e.cells[0].steps, e.cells[0].heaps = new(flows), new(heaps)
-	for _, part := range [...]any{&p.day, &p.minute, &p.climate, &e.cells[0].weather, &p.flows, e.cells[0].steps, &p.volumes, e.cells[0].heaps} {
+	e.cells[0].steps = new(flows)
+	for _, part := range [...]any{&p.day, &p.minute, &p.climate, &e.cells[0].weather, &p.flows, e.cells[0].steps} {
 		if _, err := binary.Decode(r.bytes(binary.Size(part)), order, part); err != nil {
 			return fmt.Errorf("%w: %w", errState, err)
 		}
@@ -219,6 +222,12 @@ func (e *Engine) restorePopulation(r *reader) error {
 	}
 	for _, v := range cast {
 		e.cells[v.Cell].high = append(e.cells[v.Cell].high, v)
+	}
+	if err := p.volumes.restore(r); err != nil {
+		return err
+	}
+	if err := e.cells[0].heaps.restore(r); err != nil {
+		return err
 	}
 	for segment := range segments {
 		for _, bins := range [...]*pool{&p.pools[segment], &p.recent[segment], &e.cells[0].votes[segment]} {
@@ -318,6 +327,7 @@ func (r *reader) bytes(n int) []byte {
 	return out
 }
 
-func (r *reader) uint16() uint16 { return order.Uint16(r.bytes(2)) }
-func (r *reader) uint32() uint32 { return order.Uint32(r.bytes(4)) }
-func (r *reader) uint64() uint64 { return order.Uint64(r.bytes(8)) }
+func (r *reader) uint16() uint16   { return order.Uint16(r.bytes(2)) }
+func (r *reader) uint32() uint32   { return order.Uint32(r.bytes(4)) }
+func (r *reader) float32() float32 { return math.Float32frombits(r.uint32()) }
+func (r *reader) uint64() uint64   { return order.Uint64(r.bytes(8)) }

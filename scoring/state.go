@@ -125,12 +125,18 @@ type crowd struct {
 
 // volume holds the day's requests by route, of an entity that sends more than a few.
 type volume struct {
-	Window uint32              // ten minutes since 1970 that Counts are of
-	Most   float32             // the evidence that it has given today, 0 while it has given none
-	Of     uint8               // the class of route that gave it
-	Usual  uint8               // requests that others stay within
-	Counts [routeClasses]uint8 // requests in Window, saturating
-	Peaks  [routeClasses]uint8 // bins of the most of any window today
+	Window uint32  // ten minutes since 1970 that the counts are of
+	Most   float32 // the evidence that it has given today, 0 while it has given none
+	Of     uint16  // the class of route that gave it
+	Usual  uint16  // requests that others stay within
+	Heaps  [heapSlots]routeHeap
+}
+
+// routeHeap is the requests for one class of routes.
+type routeHeap struct {
+	Class uint16 // 0 for none
+	Count uint8  // in the window, saturating
+	Peak  uint8  // bin of the most of any window today
 }
 
 // hasCold is false where the cold part is surely blank.

@@ -32,6 +32,7 @@ type trial struct {
 	software    uint64 // the one bit of its software, or 0 where nothing of it is logged
 	network     uint64 // the same of the network that it comes from
 	route       uint64 // the same of its method and route
+	routeClass  uint16 // the same in finer classes, 0 where no route is named
 	ways        *[numFlows]ways
 	volumes     *volumes
 	repute      repute // of the address
@@ -79,7 +80,7 @@ func (t *trial) read(e *sundew.Event, h hasher) {
 	t.face = t.faceOf(e, h)
 	t.software, t.network = t.pastOf(e, h)
 	if e.Route != "" && !t.asset && !t.unbidden {
-		t.route = bitOf((h + 4).text(e.Route) + uint64(len(e.Method)))
+		t.route, t.routeClass = h.routeOf(e)
 	}
 	t.counts = countsOf(t)
 	t.aged, t.fresh = e.DeviceAge >= 0, e.DeviceAge >= 0 && e.DeviceAge < freshAge

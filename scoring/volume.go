@@ -1,7 +1,11 @@
 package scoring
 
 import (
+	"cmp"
+	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"sundew"
 	"sundew/scoring/law"
@@ -11,22 +15,26 @@ import (
 // that an entity sends in any ten minutes of a day. It only grows as the day goes on, so the probability that a legitimate
 // client-day reaches it is a p-value at every moment.
 //
-// The evidence is the ratio of two survival functions, p^volumePower of an abuser's and p of a legitimate client-day's:
-// "the day brings one more than this" has the ratio of their hazards, and the day's end settles the last trial. An entity
-// is heard about every class, and which will be the loudest is not known before, so each has an equal share of a mixture.
-
+// The evidence is the ratio of two survival functions, p^volumePower of an abuser's day and p of a legitimate one's: that
+// the day brings more than it has is a trial with the ratio of their hazards, and the day's end settles the last one.
+// Every class is heard, and nobody knows before which will be the loudest, so each has an equal share of a mixture.
+//
+// The tail is the population's: a generalised Pareto law of the counts beyond what nine in ten client-days have. It is
+// fitted to what lies below the highest counts, because among these are those of abusers whom nobody found.
 const (
-	routeClasses = 64
+	routeClasses = 1024 // numbered from 1
+	heapSlots    = 16
 	volumeWindow = 600 // seconds
 	volumePower  = .1
 
-	countBins = 33  // of 0, and of 1 to 255, four to an octave
-	leastDays = 200 // client-days below which nothing is known
-	leastFit  = 30  // exceedances, likewise
-	heapShare = .1  // of client-days lie beyond the tail's threshold
-	// abuseShare of client-days, and at most a quarter of those beyond the threshold, are taken to be abuse that nobody
-	// found: the tail is fitted to what lies below them.
-	abuseShare = .005
+	countBins  = 33   // of 0, and of 1 to 255, four to an octave
+	leastDays  = 200  // client-days below which nothing is known
+	leastUsers = 10   // of them with the route, likewise
+	leastFit   = 30   // exceedances for a tail of their own
+	leastSteps = 3    // different bins of them, likewise
+	tailBeyond = .1   // of client-days lie beyond the tail's threshold
+	unfound    = .005 // of client-days are abuse that nobody found, and at most a quarter of those beyond the threshold
+
 	// What many known entities show at once is a change of the world: a release that asks again and again, a sale. A class
 	// that so many, and such a share of a day's entities, are loud about is not heard before the next epoch.
 	loud      = 1000
@@ -56,31 +64,47 @@ func volumeOf(kind uint8) (of int, ok bool) {
 
 // volumes are the population's.
 type volumes struct {
-	Known heaps // old client-days counting in part
-	Laws  [numVolumes]volumeLaw
+	days   [numVolumes]float32 // client-days, old ones counting in part
+	oneDay [numVolumes]float32 // of the epoch before
+	peaks  [numVolumes][routeClasses + 1]*peaks
+	louds  [numVolumes][routeClasses + 1]uint16 // known entities that the class was loud about, in this epoch
+
+	laws [numVolumes]volumeLaw // what follows; not part of the state
 }
 
-// heaps are client-days by kind, class and the bin of their most requests.
-type heaps struct {
-	Days  [numVolumes]float32
-	Peaks [numVolumes][routeClasses][countBins]float32
-	Loud  [numVolumes][routeClasses]float32 // known entities that the class was loud about, in this epoch
-}
+// peaks are client-days by the bin of their most requests for a class.
+type peaks [countBins]float32
 
-// volumeLaw says what counts are worth, as bins of evidence, in force for an epoch.
-type volumeLaw struct {
-	Worth  [routeClasses][countBins]uint16
-	Usual  [routeClasses]uint8 // the most that nine client-days in ten have
-	Muted  uint64              // classes that are not heard
-	OneDay float32             // client-days of a day
+// volumeLaw says what counts are worth. It is in force for an epoch.
+type volumeLaw [routeClasses + 1]*classLaw
+
+type classLaw struct {
+	worth [countBins]uint16 // bins of evidence
+	usual uint8             // the most that nine client-days in ten have
 }
 
 // evidence is what reaching a bin is worth.
-func (l *volumeLaw) evidence(class int, bin uint8) float64 {
-	if l.Muted>>class&1 != 0 {
-		return 1
+func (l *volumeLaw) evidence(class uint16, bin uint8) float64 {
+	if of := l[class]; of != nil {
+		return evidenceFloor(int(of.worth[bin]))
 	}
-	return evidenceFloor(int(l.Worth[class][bin]))
+	return 1
+}
+
+func (l *volumeLaw) usual(class uint16) uint8 { return l[class].usual }
+
+// muted says that the class is not heard in this epoch.
+func (v *volumes) muted(of int, class uint16) bool {
+	return float32(v.louds[of][class]) >= max(loudOnes, float32(loudShare*v.oneDay[of]))
+}
+
+// routeOf hashes a route and its method, in 64 classes and in finer ones.
+func (h hasher) routeOf(e *sundew.Event) (bit uint64, class uint16) {
+	x := (h + 4).text(e.Route)
+	if e.Method != "" {
+		x += (uint64(e.Method[0])<<8 + uint64(len(e.Method))) * rowMix[0]
+	}
+	return bitOf(x), uint16(x>>32)%routeClasses + 1
 }
 
 // countBin is 0 for 0; from 1 on there are four bins to an octave.
@@ -88,10 +112,10 @@ func countBin(n uint8) uint8 {
 	if n == 0 {
 		return 0
 	}
-	return uint8(math.Float64bits(float64(n))>>50) + 1 - uint8(exponentBias*4&0xff)
+	return uint8(math.Float64bits(float64(n))>>50 - (exponentBias*4 - 1))
 }
 
-// countFloor is the least count of a bin, of which fractions do not occur.
+// countFloor is the least count of a bin, or of the next one that has any.
 func countFloor(bin int) float64 {
 	if bin == 0 {
 		return 0
@@ -99,173 +123,287 @@ func countFloor(bin int) float64 {
 	return math.Ceil(math.Float64frombits(uint64(bin-1+exponentBias*4) << 50))
 }
 
-// heap lets a client-day that closes vote.
-func (c *cell) heap(s *state) {
+// heapVotes are what the client-days that closed in an epoch say of volumes.
+type heapVotes struct {
+	days  [numVolumes]uint32
+	peaks map[peakKey]uint32
+	louds map[peakKey]uint32 // with bin 0, of this minute
+}
+
+type peakKey struct {
+	Of, Bin uint8
+	Class   uint16
+}
+
+func newHeapVotes() heapVotes {
+	return heapVotes{peaks: map[peakKey]uint32{}, louds: map[peakKey]uint32{}}
+}
+
+// cast lets a client-day that closes vote.
+func (h *heapVotes) cast(s *state) {
 	of, ok := volumeOf(s.Kind)
 	if !ok {
 		return
 	}
-	h := c.heapsOfEpoch()
-	h.Days[of]++
-	if s.Volume == 0 {
-		return
-	}
-	for class, bin := range s.volumePart.Peaks {
-		if bin > 0 {
-			h.Peaks[of][class][bin]++
+	h.days[of]++
+	for _, heap := range s.volumePart.Heaps {
+		if heap.Class != 0 {
+			h.peaks[peakKey{uint8(of), heap.Peak, heap.Class}]++
 		}
 	}
 }
 
 // hear notes that a class has become loud about an entity that is known.
-func (c *cell) hear(s *state, before float32) {
+func (h *heapVotes) hear(s *state, before float32) {
 	if v := s.volumePart; before < loud && v.Most >= loud && dayOf(s.First) < s.Day {
 		of, _ := volumeOf(s.Kind)
-		c.heapsOfEpoch().Loud[of][v.Of]++
+		h.louds[peakKey{uint8(of), 0, v.Of}]++
 	}
-}
-
-func (c *cell) heapsOfEpoch() *heaps {
-	if c.heaps == nil {
-		c.heaps = new(heaps)
-	}
-	return c.heaps
 }
 
 // heaps are the votes of the epoch. Which cell holds a vote changes nothing.
-func (e *Engine) heaps() *heaps {
-	sum := new(heaps)
+func (e *Engine) heaps() heapVotes {
+	sum := newHeapVotes()
 	for i := range e.cells {
-		if e.cells[i].heaps != nil {
-			sum.join(e.cells[i].heaps, 1)
+		h := &e.cells[i].heaps
+		for of, n := range h.days {
+			sum.days[of] += n
+		}
+		for key, n := range h.peaks {
+			sum.peaks[key] += n
+		}
+		for key, n := range h.louds {
+			sum.louds[key] += n
 		}
 	}
 	return sum
 }
 
-// join adds votes after a part of the old ones is forgotten.
-func (h *heaps) join(votes *heaps, remembered float32) {
-	for of := range numVolumes {
-		h.Days[of] = float32(h.Days[of]*remembered) + votes.Days[of]
-		for class := range routeClasses {
-			h.Loud[of][class] += votes.Loud[of][class]
-			for bin := range countBins {
-				h.Peaks[of][class][bin] = float32(h.Peaks[of][class][bin]*remembered) + votes.Peaks[of][class][bin]
-			}
-		}
-	}
-}
-
 // turnVolumes ends an epoch.
 func (e *Engine) turnVolumes() {
-	v, votes := &e.population.volumes, e.heaps()
-	v.Known.join(votes, remembered)
-	v.Known.Loud = [numVolumes][routeClasses]float32{}
-	for of := range v.Laws {
-		v.Laws[of] = v.Known.law(of)
-		v.Laws[of].OneDay = votes.Days[of]
+	v, votes := e.population.volumes, e.heaps()
+	for of := range numVolumes {
+		v.oneDay[of] = float32(votes.days[of])
+		v.days[of] = float32(v.days[of]*remembered) + v.oneDay[of]
+		for _, known := range v.peaks[of] {
+			if known != nil {
+				known.forget()
+			}
+		}
 	}
+	for key, n := range votes.peaks {
+		known := &v.peaks[key.Of][key.Class]
+		if *known == nil {
+			*known = new(peaks)
+		}
+		(*known)[key.Bin] += float32(n)
+	}
+	clear(v.louds[:])
+	v.settle()
 	for i := range e.cells {
-		e.cells[i].heaps = nil
+		e.cells[i].heaps = newHeapVotes()
 	}
 }
 
-// passVolumes mutes the classes that too many are loud about.
+func (p *peaks) forget() {
+	for bin := range p {
+		p[bin] = float32(p[bin] * remembered)
+	}
+}
+
+// passVolumes counts the classes that were loud in the minute before.
 func (e *Engine) passVolumes() {
-	v, votes := &e.population.volumes, &e.population.volumes.Known
+	v := e.population.volumes
 	for i := range e.cells {
-		h := e.cells[i].heaps
-		if h == nil {
-			continue
+		louds := e.cells[i].heaps.louds
+		for key, n := range louds {
+			addTo(&v.louds[key.Of][key.Class], uint16(min(n, math.MaxUint16)))
 		}
-		for of := range h.Loud {
-			for class, n := range h.Loud[of] {
-				votes.Loud[of][class] += n
+		clear(louds)
+	}
+}
+
+// settle works out the laws.
+func (v *volumes) settle() {
+	for of := range v.laws {
+		l, known := &v.laws[of], 0
+		*l = volumeLaw{}
+		var tails [routeClasses + 1]countTail
+		for class, p := range v.peaks[of] {
+			if p == nil {
+				continue
+			}
+			if tail, ok := p.tail(float64(v.days[of])); ok {
+				tails[class] = tail
+				known++
 			}
 		}
-		h.Loud = [numVolumes][routeClasses]float32{}
-	}
-	for of := range v.Laws {
-		l := &v.Laws[of]
-		for class, n := range votes.Loud[of] {
-			if n >= max(loudOnes, float32(loudShare*l.OneDay)) {
-				l.Muted |= 1 << class
+		for class := range tails {
+			if tail := &tails[class]; tail.from > 0 {
+				l[class] = tail.law(known)
 			}
 		}
 	}
 }
 
-// law is what the client-days say of a kind.
-func (h *heaps) law(of int) (l volumeLaw) {
-	known := 0
-	for class := range routeClasses {
-		if tail, ok := tailOf(&h.Peaks[of][class], float64(h.Days[of])); ok {
-			known++
-			l.Usual[class] = uint8(countFloor(tail.from) - 1)
-			for bin := tail.from; bin < countBins; bin++ {
-				l.Worth[class][bin] = uint16(evidenceBin(math.Exp((volumePower - 1) * tail.logSurvival(bin))))
-			}
+// countTail is the tail of the client-days' most requests for a class.
+type countTail struct {
+	from  int // bin
+	share float64
+	gpd   law.GPD
+	fits  bool // else nothing is known of the tail but where it begins
+}
+
+// logSurvival is the logarithm of the share of client-days that reach the bin. Where no law could be fitted the tail is a
+// Pareto law of index 1: half of those who reach a count reach twice of it.
+func (t *countTail) logSurvival(bin int) float64 {
+	if !t.fits {
+		return math.Log(t.share * countFloor(t.from) / countFloor(bin))
+	}
+	return math.Log(t.share) + t.gpd.LogSurvival(countFloor(bin)-countFloor(t.from))
+}
+
+func (p *peaks) tail(days float64) (t countTail, ok bool) {
+	var reach [countBins + 1]float64
+	for bin := countBins - 1; bin > 0; bin-- {
+		reach[bin] = reach[bin+1] + float64(p[bin])
+	}
+	if days < leastDays || reach[1] < leastUsers {
+		return t, false
+	}
+	t.from = 1
+	for t.from < countBins-1 && reach[t.from] > tailBeyond*days {
+		t.from++
+	}
+	beyond := reach[t.from]
+	t.share = (beyond + conformalOne) / (days + conformalOne)
+	t.gpd, t.fits = p.fit(t.from, min(unfound*days, beyond/4), &reach)
+	return t, true
+}
+
+// fit fits to the client-days from a bin on, but for the given number of the highest. The shape is taken to be one standard
+// error heavier than the most likely one and at least exponential.
+func (p *peaks) fit(from int, leftOut float64, reach *[countBins + 1]float64) (g law.GPD, ok bool) {
+	ceiling, steps := from, 0
+	for ceiling < countBins && (reach[ceiling] > leftOut || steps < leastSteps) {
+		if p[ceiling] > 0 {
+			steps++
+		}
+		ceiling++
+	}
+	n := reach[from] - reach[ceiling]
+	if n < leastFit || steps < leastSteps {
+		return g, false
+	}
+	exceedances := make([]float64, 0, int(n)+countBins)
+	for bin := from; bin < ceiling; bin++ {
+		middle := (countFloor(bin)+countFloor(bin+1))/2 - countFloor(from)
+		for range int(math.Ceil(float64(p[bin]))) {
+			exceedances = append(exceedances, middle)
 		}
 	}
-	for class := range routeClasses {
-		for bin, worth := range l.Worth[class] {
-			l.Worth[class][bin] = uint16(evidenceBin(1 + (evidenceFloor(int(worth))-1)/float64(max(known, 1))))
-		}
+	g, err := fitTail(exceedances, countFloor(ceiling)-countFloor(from))
+	g.Xi += 1 / math.Sqrt(n)
+	return g, err == nil
+}
+
+// law has the class as one of so many in a mixture.
+func (t *countTail) law(known int) *classLaw {
+	l := &classLaw{usual: uint8(countFloor(t.from) - 1)}
+	for bin := t.from; bin < countBins; bin++ {
+		worth := math.Exp((volumePower - 1) * t.logSurvival(bin))
+		l.worth[bin] = uint16(evidenceBin(1 + (worth-1)/float64(known)))
 	}
 	return l
 }
 
-// countTail is the tail of the client-days' most requests of a class.
-type countTail struct {
-	from  int // bin
-	share float64
-	law.GPD
+// appendState writes the classes that something is known of.
+func (v *volumes) appendState(dst []byte) []byte {
+	for of := range numVolumes {
+		dst = order.AppendUint32(dst, math.Float32bits(v.days[of]))
+		dst = order.AppendUint32(dst, math.Float32bits(v.oneDay[of]))
+		at := len(dst)
+		dst = order.AppendUint16(dst, 0)
+		known := uint16(0)
+		for class, p := range v.peaks[of] {
+			if p == nil {
+				continue
+			}
+			known++
+			dst = order.AppendUint16(dst, uint16(class))
+			dst = order.AppendUint16(dst, v.louds[of][class])
+			for _, days := range p {
+				dst = order.AppendUint32(dst, math.Float32bits(days))
+			}
+		}
+		order.PutUint16(dst[at:], known)
+	}
+	return dst
 }
 
-// logSurvival is the logarithm of the share of client-days that reach the bin.
-func (t countTail) logSurvival(bin int) float64 {
-	return math.Log(t.share) + t.LogSurvival(countFloor(bin)-countFloor(t.from))
+func (v *volumes) restore(r *reader) error {
+	for of := range numVolumes {
+		v.days[of], v.oneDay[of] = r.float32(), r.float32()
+		known := int(r.uint16())
+		for range known {
+			class := int(r.uint16())
+			if r.short || class == 0 || class > routeClasses || v.peaks[of][class] != nil {
+				return fmt.Errorf("%w: requests for class %d of routes", errState, class)
+			}
+			v.louds[of][class] = r.uint16()
+			p := new(peaks)
+			for bin := range p {
+				if p[bin] = r.float32(); !(p[bin] >= 0 && p[bin] <= maxVotes) {
+					return fmt.Errorf("%w: %v client-days", errState, p[bin])
+				}
+			}
+			v.peaks[of][class] = p
+		}
+		if !(v.days[of] >= 0 && v.days[of] <= maxVotes && v.oneDay[of] >= 0) {
+			return fmt.Errorf("%w: %v client-days", errState, v.days[of])
+		}
+	}
+	v.settle()
+	return nil
 }
 
-// tailOf fits a generalised Pareto tail to the client-days beyond the threshold, its shape one standard error heavier than
-// the most likely and never lighter than exponential.
-func tailOf(peaks *[countBins]float32, days float64) (t countTail, ok bool) {
-	if days < leastDays {
-		return t, false
+// maxVotes is more client-days than there can be.
+const maxVotes = 1 << 31
+
+// appendState writes the votes in the order of their keys.
+func (h *heapVotes) appendState(dst []byte) []byte {
+	for _, n := range h.days {
+		dst = order.AppendUint32(dst, n)
 	}
-	var reach [countBins + 1]float64
-	for bin := countBins - 1; bin > 0; bin-- {
-		reach[bin] = reach[bin+1] + float64(peaks[bin])
-	}
-	t.from = 1
-	for t.from < countBins-1 && reach[t.from] > heapShare*days {
-		t.from++
-	}
-	beyond := reach[t.from]
-	ceiling := t.from
-	for ceiling < countBins && reach[ceiling] > min(abuseShare*days, beyond/4) {
-		ceiling++
-	}
-	if beyond-reach[ceiling] < leastFit || ceiling == countBins {
-		return t, false
-	}
-	var exceedances []float64
-	for bin := t.from; bin < ceiling; bin++ {
-		middle := (countFloor(bin)+countFloor(bin+1))/2 - countFloor(t.from)
-		for range int(math.Ceil(float64(peaks[bin]))) {
-			exceedances = append(exceedances, middle)
+	for _, votes := range [...]map[peakKey]uint32{h.peaks, h.louds} {
+		dst = order.AppendUint32(dst, uint32(len(votes)))
+		for _, key := range slices.SortedFunc(maps.Keys(votes), peakKey.compare) {
+			dst = append(dst, key.Of, key.Bin)
+			dst = order.AppendUint16(dst, key.Class)
+			dst = order.AppendUint32(dst, votes[key])
 		}
 	}
-	fit, err := law.FitGPDBelow(exceedances, countFloor(ceiling)-countFloor(t.from))
-	if err != nil {
-		return t, false
+	return dst
+}
+
+func (k peakKey) compare(other peakKey) int {
+	return cmp.Or(cmp.Compare(k.Of, other.Of), cmp.Compare(k.Class, other.Class), cmp.Compare(k.Bin, other.Bin))
+}
+
+func (h *heapVotes) restore(r *reader) error {
+	for of := range h.days {
+		h.days[of] = r.uint32()
 	}
-	if fit.Xi < 0 {
-		if fit, err = law.FitExponentialBelow(exceedances, countFloor(ceiling)-countFloor(t.from)); err != nil {
-			return t, false
+	for _, votes := range [...]map[peakKey]uint32{h.peaks, h.louds} {
+		n := int(r.uint32())
+		for range n {
+			raw := r.bytes(2)
+			key := peakKey{raw[0], raw[1], r.uint16()}
+			if r.short || key.Of >= numVolumes || key.Bin >= countBins || key.Class == 0 || key.Class > routeClasses {
+				return fmt.Errorf("%w: votes on %+v", errState, key)
+			}
+			votes[key] = r.uint32()
 		}
 	}
-	t.GPD = law.GPD{Xi: fit.Xi + 1/math.Sqrt(float64(len(exceedances))), Sigma: fit.Sigma}
-	t.share = (beyond + conformalOne) / (days + conformalOne)
-	return t, true
+	return nil
 }

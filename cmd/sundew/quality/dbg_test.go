@@ -16,7 +16,7 @@ import (
 
 func TestDbgPower(t *testing.T) {
 	c := DefaultConfig()
-	c.Clients, c.Days, c.Seeds = 600, 3, 1
+	c.Clients, c.Days, c.Seeds = 1000, 5, 1
 	c.Intensities = []float64{.2}
 	if os.Getenv("INT") == "0.5" { c.Intensities = []float64{.5} }
 	set, _ := rules.Load(rules.Starter(), "")
