@@ -89,10 +89,10 @@ func devicesChannel() channel {
 		sundew.KindIP, sundew.KindAccount, sundew.KindAPIKey)
 }
 
-// Objects: lists lead to details, so half of the objects an account opens are new to it.
+// Objects: lists lead to details, and few things are looked at twice in a day.
 var objectsPrior = priorOf{
-	sundew.KindDevice:  {5, 5},
-	sundew.KindAccount: {5, 5},
+	sundew.KindDevice:  {8, 2},
+	sundew.KindAccount: {8, 2},
 }
 
 func objectsChannel() channel {

@@ -28,7 +28,7 @@ func authChannel() channel {
 		kinds: kinds(sundew.KindIP, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey,
 			sundew.KindFingerprint, sundew.KindASN),
 		step: func(s *state, t *trial) (float64, float64, bool) {
-			return outcomeStep(s, t, chAuth, ofAuth, &authPrior)
+			return outcomeStep(s, t, chAuth, ofAuth, &authPrior, krichevskyTrofimov)
 		},
 		explain: outcomeExplain(chAuth, &authPrior, "%d of %d authentication attempts failed, %.1f expected"),
 	}
@@ -67,7 +67,7 @@ func writesChannel() channel {
 				return 1, 0, false
 			}
 			start := startWeight(uint32(d.Trials))
-			return d.lifted(writesPrior[s.Kind], failed, t.weather(s, what)), start, true
+			return d.lifted(writesPrior[s.Kind], krichevskyTrofimov, failed, t.weather(s, what)), start, true
 		},
 		explain: outcomeExplain(chWrites, &writesPrior, "%d of %d requests that would change something were refused, %.1f expected"),
 	}
@@ -80,7 +80,7 @@ func clientErrorChannel() channel {
 		name:  "outcome_client_error",
 		kinds: kinds(sundew.KindIP, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey),
 		step: func(s *state, t *trial) (float64, float64, bool) {
-			return outcomeStep(s, t, chClientError, ofClientError, &clientErrorPrior)
+			return outcomeStep(s, t, chClientError, ofClientError, &clientErrorPrior, seldom)
 		},
 		explain: outcomeExplain(chClientError, &clientErrorPrior, "%d of %d requests were not found or made no sense, %.1f expected"),
 	}
@@ -118,7 +118,7 @@ func deniedChannel() channel {
 				return 1, 0, false
 			}
 			start := startWeight(uint32(d.Trials))
-			return d.lifted(deniedPrior[s.Kind], denied, t.weather(s, ofDenied)), start, true
+			return d.lifted(deniedPrior[s.Kind], krichevskyTrofimov, denied, t.weather(s, ofDenied)), start, true
 		},
 		explain: outcomeExplain(chDenied, &deniedPrior, "%d of %d requests were forbidden, %.1f expected"),
 	}
@@ -140,14 +140,14 @@ func (t *trial) outcome() (what int, failed, spoke bool) {
 }
 
 // outcomeStep takes the channel's trial, which the climate bears on.
-func outcomeStep(s *state, t *trial, ch, of int, prior *priorOf) (ratio, start float64, tried bool) {
+func outcomeStep(s *state, t *trial, ch, of int, prior *priorOf, belief beta) (ratio, start float64, tried bool) {
 	what, failed, spoke := t.outcome()
 	if !spoke || what != of {
 		return 1, 0, false
 	}
 	d := s.duel(ch)
 	start = startWeight(uint32(d.Trials))
-	return d.lifted(prior[s.Kind], failed, t.weather(s, of)), start, true
+	return d.lifted(prior[s.Kind], belief, failed, t.weather(s, of)), start, true
 }
 
 // weather is the one that bears on the entity's outcome. Hardly any group is known long enough to vote, so theirs is that

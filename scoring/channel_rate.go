@@ -123,7 +123,7 @@ func (s *state) rateExpected() float64 {
 }
 
 // evenly is where the weights of the alternative's laws begin each day.
-var evenly = [rateLaws - 1]float32{1. / rateLaws, 1. / rateLaws}
+var evenly = [rateLaws - 1]float32{.1, .1}
 
 // closeRate ends the day of the rate channel. A trusted day joins the past, which it can at most double.
 func (s *state) closeRate(weight float64) {

@@ -143,9 +143,9 @@ func (c *cell) vote(s *state, what int, hit bool) {
 // lifted takes a trial of a duel whose null the climate bears on. In bad weather an entity is either among those who are
 // hit, and then at nearly every trial, or it is not: the null believes that of it in the proportion that the climate has,
 // and learns which as fast as the alternative does.
-func (d *duel) lifted(prior beta, hit bool, a *air) float64 {
+func (d *duel) lifted(prior, belief beta, hit bool, a *air) float64 {
 	p := d.null(prior)
-	q := max(p, d.alternative(krichevskyTrofimov))
+	q := max(p, d.alternative(belief))
 	if a.Lift > 1 {
 		share := float64(a.Share)
 		p = max(min(p*float64(a.Lift), liftCeiling), min(d.alternative(beta{share, 1 - share}), liftCeiling), p)

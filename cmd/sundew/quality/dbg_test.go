@@ -20,12 +20,16 @@ func TestDbgPower(t *testing.T) {
 	c.Intensities = []float64{.2}
 	if os.Getenv("INT") == "0.5" { c.Intensities = []float64{.5} }
 	set, _ := rules.Load(rules.Starter(), "")
-	r, err := newRun(c, 1, set)
+	seed := uint64(1)
+	if os.Getenv("SEED") != "" { seed = uint64(os.Getenv("SEED")[0]-48) }
+	if os.Getenv("ALL") != "" { c.Intensities = []float64{.2,.5,.9} }
+	r, err := newRun(c, seed, set)
 	if err != nil {
 		t.Fatal(err)
 	}
 	best := map[string]sundew.Score{}
 	n := map[string]int{}
+	isBad := map[string]bool{}
 	legit := map[string]float64{}
 	for {
 		b, err := r.traffic.Next(context.Background())
@@ -39,8 +43,15 @@ func TestDbgPower(t *testing.T) {
 			for _, s := range scores[:k] {
 				if l.Campaign == "" {
 					for _, x := range s.Evidence { legit[x.Channel] = max(legit[x.Channel], x.Nats) }
+					if key := l.Segment + " " + s.Entity.String(); natsOf(&s) > 7.5 && natsOf(&s) > legit[key]+.5 && !isBad[s.Entity.String()] {
+						legit[key] = natsOf(&s)
+						line := fmt.Sprintf("LEGIT seed %d %s %s %s %s %.1f:", seed, s.Time, key, b.Events[i].Method, b.Events[i].Path, natsOf(&s))
+						for _, x := range s.Evidence { line += fmt.Sprintf(" [%s %.1f %s]", x.Channel, x.Nats, x.Sentence) }
+						t.Log(line)
+					}
 					continue
 				}
+				isBad[s.Entity.String()] = true
 				key := l.Campaign + " " + s.Entity.Kind.String()
 				n[key]++
 				if natsOf(&s) > natsOf(ptr(best[key])) {
