@@ -10,7 +10,7 @@ import (
 
 // beginDay lets a device begin a day on the given software and network, and returns its evidence then.
 func beginDay(s *state, day uint16, software, network uint64) float64 {
-	s.close(day)
+	s.close(day, false)
 	s.judge(&trial{climate: &calm, software: software, network: network})
 	return s.evidence(&evenMixture)
 }

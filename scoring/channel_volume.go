@@ -17,7 +17,7 @@ const volumeFrom = 8
 func volumeChannel() channel {
 	return channel{
 		name:  "volume_route",
-		kinds: kinds(sundew.KindIP, sundew.KindDevice, sundew.KindAccount),
+		kinds: kinds(sundew.KindIP, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount),
 		step:  volumeStep,
 		explain: func(s *state) (observed, expected float64, window time.Duration, sentence string) {
 			v := s.volumePart
@@ -34,7 +34,7 @@ func volumeStep(s *state, t *trial) (ratio, start float64, tried bool) {
 	}
 	of, _ := volumeOf(s.Kind)
 	v, law := s.volume(), &t.volumes.laws[of]
-	bin, higher := v.count(t.routeClass, s.Last/volumeWindow)
+	h, higher := v.count(t.routeClass, s.Last/volumeWindow)
 	before := v.Most
 	if before > 0 && t.volumes.muted(of, v.Of) {
 		v.Most = 0
@@ -43,7 +43,7 @@ func volumeStep(s *state, t *trial) (ratio, start float64, tried bool) {
 	if !higher || t.volumes.muted(of, t.routeClass) {
 		return 1, 0, false
 	}
-	evidence := float32(law.evidence(t.routeClass, bin))
+	evidence := float32(law.evidence(t.routeClass, h.Peak) / law.evidence(t.routeClass, h.Before))
 	if evidence <= max(before, 1) {
 		return 1, 0, false
 	}
@@ -54,26 +54,48 @@ func volumeStep(s *state, t *trial) (ratio, start float64, tried bool) {
 	return float64(evidence) / float64(before), 0, true
 }
 
-// count adds a request for a class of routes and returns the bin of the class's count in this window, and whether it is the
-// highest of the day. Where there is no slot left the class with the lowest peak is forgotten, so that only an entity with
-// very many routes is counted short, and only in what it does seldom.
-func (v *volume) count(class uint16, window uint32) (bin uint8, higher bool) {
+// closeVolume ends the day of the volume channel. What the entity did on a trusted day is no news later; a habit that it
+// gives up fades by a sixth a day.
+func (s *state) closeVolume(weight float64) {
+	if s.Volume == 0 {
+		return
+	}
+	v := s.volume()
+	v.Window, v.Most, v.Of, v.Usual = 0, 0, 0, 0
+	kept := 0
+	for _, h := range v.Heaps {
+		h.Before = max(h.Before, 1) - 1
+		if weight > 0 {
+			h.Before = max(h.Before, h.Peak)
+		}
+		if h.Before > 0 {
+			v.Heaps[kept] = routeHeap{Class: h.Class, Before: h.Before}
+			kept++
+		}
+	}
+	clear(v.Heaps[kept:])
+}
+
+// count adds a request for a class of routes and says whether the class's count is the highest of the day.
+func (v *volume) count(class uint16, window uint32) (h *routeHeap, higher bool) {
 	if window != v.Window {
 		v.Window = window
 		for i := range v.Heaps {
 			v.Heaps[i].Count = 0
 		}
 	}
-	h := v.slot(class)
+	h = v.slot(class)
 	addTo(&h.Count, 1)
-	bin = countBin(h.Count)
+	bin := countBin(h.Count)
 	if bin <= h.Peak {
-		return bin, false
+		return h, false
 	}
 	h.Peak = bin
-	return bin, true
+	return h, true
 }
 
+// slot is the one of the class. Where none is left the class with the lowest peaks is forgotten, so that only an entity
+// with very many routes is counted short, and only in what it does seldom.
 func (v *volume) slot(class uint16) *routeHeap {
 	least := &v.Heaps[0]
 	for i := range v.Heaps {
@@ -84,7 +106,7 @@ func (v *volume) slot(class uint16) *routeHeap {
 		case h.Class == 0:
 			h.Class = class
 			return h
-		case h.Peak < least.Peak:
+		case max(h.Peak, h.Before) < max(least.Peak, least.Before):
 			least = h
 		}
 	}

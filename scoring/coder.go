@@ -137,6 +137,7 @@ func (v *volume) walk(c *coder) {
 		c.u16(&h.Class)
 		c.u8(&h.Count)
 		c.u8(&h.Peak)
+		c.u8(&h.Before)
 	}
 }
 

@@ -470,6 +470,6 @@ func withMembers(bitmaps map[int]uint64) *state {
 func liveTo(s *state, second uint32) {
 	s.advance(second)
 	if day := dayOf(s.Last); day > s.Day {
-		s.close(day)
+		s.close(day, false)
 	}
 }

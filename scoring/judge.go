@@ -4,10 +4,13 @@ import "sundew"
 
 // close ends the client-day and begins the given one. What it saw joins the entity's trusted past, the less of it the more
 // points the entity had, and nothing of a day on which it was convicted: who stops each day when found must not become a
-// habit.
-func (s *state) close(day uint16) {
+// habit. A day of an entity that an analyst called legitimate is trusted whatever points it had.
+func (s *state) close(day uint16, legitimate bool) {
 	weight := 1 - float64(s.DayPoints)/100
-	if s.DayPoints >= convicted {
+	switch {
+	case legitimate:
+		weight = 1
+	case s.DayPoints >= convicted:
 		weight = 0
 	}
 	for i := range s.HotDuels {
@@ -23,9 +26,7 @@ func (s *state) close(day uint16) {
 	s.closeQuota(weight)
 	s.closeRate(weight)
 	s.closeTenure(uint32(day - s.Day))
-	if s.Volume != 0 {
-		*s.volume() = volume{}
-	}
+	s.closeVolume(weight)
 	for set := range numCovered {
 		s.setMembers(inToday(set), 0)
 	}

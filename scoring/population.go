@@ -82,5 +82,5 @@ func (e *Engine) close(c *cell, s *state, day uint16) {
 	if s.Trials > 0 && verdict != sundew.VerdictAbuse && s.DayPoints < convicted {
 		c.heaps.cast(s)
 	}
-	s.close(day)
+	s.close(day, verdict == sundew.VerdictLegitimate)
 }

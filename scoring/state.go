@@ -123,7 +123,7 @@ type crowd struct {
 	Many [numBitmaps - numHotBitmaps]uint64
 }
 
-// volume holds the day's requests by route, of an entity that sends more than a few.
+// volume holds the requests by route of an entity that sends more than a few in a day.
 type volume struct {
 	Window uint32  // ten minutes since 1970 that the counts are of
 	Most   float32 // the evidence that it has given today, 0 while it has given none
@@ -134,9 +134,10 @@ type volume struct {
 
 // routeHeap is the requests for one class of routes.
 type routeHeap struct {
-	Class uint16 // 0 for none
-	Count uint8  // in the window, saturating
-	Peak  uint8  // bin of the most of any window today
+	Class  uint16 // 0 for none
+	Count  uint8  // in the window, saturating
+	Peak   uint8  // bin of the most of any window today
+	Before uint8  // the same of the trusted past
 }
 
 // hasCold is false where the cold part is surely blank.

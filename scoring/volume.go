@@ -27,13 +27,13 @@ const (
 	volumeWindow = 600 // seconds
 	volumePower  = .1
 
-	countBins  = 33   // of 0, and of 1 to 255, four to an octave
-	leastDays  = 200  // client-days below which nothing is known
-	leastUsers = 10   // of them with the route, likewise
-	leastFit   = 30   // exceedances for a tail of their own
-	leastSteps = 3    // different bins of them, likewise
-	tailBeyond = .1   // of client-days lie beyond the tail's threshold
-	unfound    = .005 // of client-days are abuse that nobody found, and at most a quarter of those beyond the threshold
+	countBins  = 33  // of 0, and of 1 to 255, four to an octave
+	leastDays  = 200 // client-days below which nothing is known
+	leastUsers = 10  // of them with the route, likewise
+	leastFit   = 30  // exceedances for a tail of their own
+	leastSteps = 3   // different bins of them, likewise
+	tailBeyond = .1  // of client-days lie beyond the tail's threshold
+	unfound    = .01 // of client-days are abuse that nobody found, and at most a quarter of those beyond the threshold
 
 	// What many known entities show at once is a change of the world: a release that asks again and again, a sale. A class
 	// that so many, and such a share of a day's entities, are loud about is not heard before the next epoch.
@@ -45,6 +45,7 @@ const (
 // The kinds that volumes are known of.
 const (
 	volumeOfIPs = iota
+	volumeOfPrefixes
 	volumeOfDevices
 	volumeOfAccounts
 	numVolumes
@@ -54,6 +55,8 @@ func volumeOf(kind uint8) (of int, ok bool) {
 	switch sundew.Kind(kind) {
 	case sundew.KindIP:
 		return volumeOfIPs, true
+	case sundew.KindPrefix:
+		return volumeOfPrefixes, true
 	case sundew.KindDevice:
 		return volumeOfDevices, true
 	case sundew.KindAccount:
@@ -142,12 +145,12 @@ func newHeapVotes() heapVotes {
 // cast lets a client-day that closes vote.
 func (h *heapVotes) cast(s *state) {
 	of, ok := volumeOf(s.Kind)
-	if !ok {
+	if !ok || s.Trials <= volumeFrom {
 		return
 	}
 	h.days[of]++
 	for _, heap := range s.volumePart.Heaps {
-		if heap.Class != 0 {
+		if heap.Peak > 0 {
 			h.peaks[peakKey{uint8(of), heap.Peak, heap.Class}]++
 		}
 	}
