@@ -82,11 +82,21 @@ var devicesPrior = priorOf{
 	sundew.KindIP:      {1.5, 6.5},
 	sundew.KindAccount: {.2, 7.8},
 	sundew.KindAPIKey:  {4, 4},
+	sundew.KindPrefix:  {2, 6},
 }
 
+// devicesChannel hears a network only about devices that the log knows to be young: the others belong to who lives there.
 func devicesChannel() channel {
-	return coverageChannel(chDevices, setDevices, "coverage_devices", &devicesPrior, "devices",
-		sundew.KindIP, sundew.KindAccount, sundew.KindAPIKey)
+	c := coverageChannel(chDevices, setDevices, "coverage_devices", &devicesPrior, "devices",
+		sundew.KindIP, sundew.KindPrefix, sundew.KindAccount, sundew.KindAPIKey)
+	cover := c.step
+	c.step = func(s *state, t *trial) (ratio, start float64, tried bool) {
+		if sundew.Kind(s.Kind) == sundew.KindPrefix && (!t.aged || t.tenured != 0) {
+			return 1, 0, false
+		}
+		return cover(s, t)
+	}
+	return c
 }
 
 // Objects: lists lead to details, and few things are looked at twice in a day.
