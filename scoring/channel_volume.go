@@ -63,25 +63,25 @@ func (s *state) closeVolume(weight float64) {
 	v := s.volume()
 	v.Window, v.Most, v.Of, v.Usual = 0, 0, 0, 0
 	kept := 0
-	for _, h := range v.Heaps {
+	for _, h := range v.Routes {
 		h.Before = max(h.Before, 1) - 1
 		if weight > 0 {
 			h.Before = max(h.Before, h.Peak)
 		}
 		if h.Before > 0 {
-			v.Heaps[kept] = routeHeap{Class: h.Class, Before: h.Before}
+			v.Routes[kept] = routeCount{Class: h.Class, Before: h.Before}
 			kept++
 		}
 	}
-	clear(v.Heaps[kept:])
+	clear(v.Routes[kept:])
 }
 
 // count adds a request for a class of routes and says whether the class's count is the highest of the day.
-func (v *volume) count(class uint16, window uint32) (h *routeHeap, higher bool) {
+func (v *volume) count(class uint16, window uint32) (h *routeCount, higher bool) {
 	if window != v.Window {
 		v.Window = window
-		for i := range v.Heaps {
-			v.Heaps[i].Count = 0
+		for i := range v.Routes {
+			v.Routes[i].Count = 0
 		}
 	}
 	h = v.slot(class)
@@ -96,10 +96,10 @@ func (v *volume) count(class uint16, window uint32) (h *routeHeap, higher bool) 
 
 // slot is the one of the class. Where none is left the class with the lowest peaks is forgotten, so that only an entity
 // with very many routes is counted short, and only in what it does seldom.
-func (v *volume) slot(class uint16) *routeHeap {
-	least := &v.Heaps[0]
-	for i := range v.Heaps {
-		h := &v.Heaps[i]
+func (v *volume) slot(class uint16) *routeCount {
+	least := &v.Routes[0]
+	for i := range v.Routes {
+		h := &v.Routes[i]
 		switch {
 		case h.Class == class:
 			return h
@@ -110,15 +110,15 @@ func (v *volume) slot(class uint16) *routeHeap {
 			least = h
 		}
 	}
-	*least = routeHeap{Class: class}
+	*least = routeCount{Class: class}
 	return least
 }
 
 // peak is the bin of the most requests for the class in any window of today.
 func (v *volume) peak(class uint16) uint8 {
-	for i := range v.Heaps {
-		if v.Heaps[i].Class == class {
-			return v.Heaps[i].Peak
+	for i := range v.Routes {
+		if v.Routes[i].Class == class {
+			return v.Routes[i].Peak
 		}
 	}
 	return 0

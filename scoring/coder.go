@@ -132,8 +132,8 @@ func (v *volume) walk(c *coder) {
 	c.f32(&v.Most)
 	c.u16(&v.Of)
 	c.u16(&v.Usual)
-	for i := range v.Heaps {
-		h := &v.Heaps[i]
+	for i := range v.Routes {
+		h := &v.Routes[i]
 		c.u16(&h.Class)
 		c.u8(&h.Count)
 		c.u8(&h.Peak)

@@ -91,7 +91,7 @@ func New(c Config) (*Engine, error) {
 func (e *Engine) reset() {
 	e.outage = outage{}
 	for i := range e.cells {
-		e.cells[i] = cell{number: uint8(i), table: newTable(e.config.Entities / cells), heaps: newHeapVotes()}
+		e.cells[i] = cell{number: uint8(i), table: newTable(e.config.Entities / cells), volumes: newVolumeVotes()}
 	}
 	e.population = newPopulation()
 	e.places = [places]place{}
@@ -128,7 +128,7 @@ type cell struct {
 	weather [sundew.NumKinds][numWeathered]votes // of this minute
 	high    []castVote                           // those of high evidence
 	steps   *flows                               // from route to route, of this epoch; nil where there were none
-	heaps   heapVotes                            // on the requests for routes, of this epoch
+	volumes volumeVotes                          // on the requests for routes, of this epoch
 	warmth  uint64                               // see table.warm; not part of the state
 }
 
@@ -296,7 +296,7 @@ func (e *Engine) fill(c *cell, s *state, t *trial, score *sundew.Score) {
 	if !answered(kind, c, t) {
 		said := s.volumePart.Most
 		s.judge(t)
-		c.heaps.hear(s, said)
+		c.volumes.hear(s, said)
 	}
 	evidence := s.evidence(&e.population.lessons.Weights)
 	if kind == sundew.KindIP {

@@ -80,7 +80,7 @@ func (e *Engine) close(c *cell, s *state, day uint16) {
 		}
 	}
 	if s.Trials > 0 && verdict != sundew.VerdictAbuse && s.DayPoints < convicted {
-		c.heaps.cast(s)
+		c.volumes.cast(s)
 	}
 	s.close(day, verdict == sundew.VerdictLegitimate)
 }

@@ -55,7 +55,7 @@ func (e *Engine) appendPopulation(dst []byte) []byte {
 	}
 	dst = p.lessons.appendState(dst, cast)
 	dst = p.volumes.appendState(dst)
-	votes := e.heaps()
+	votes := e.volumeVotes()
 	dst = votes.appendState(dst)
 	for segment := range segments {
 		var votes pool
@@ -226,7 +226,7 @@ func (e *Engine) restorePopulation(r *reader) error {
 	if err := p.volumes.restore(r); err != nil {
 		return err
 	}
-	if err := e.cells[0].heaps.restore(r); err != nil {
+	if err := e.cells[0].volumes.restore(r); err != nil {
 		return err
 	}
 	for segment := range segments {

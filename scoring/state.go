@@ -129,11 +129,11 @@ type volume struct {
 	Most   float32 // the evidence that it has given today, 0 while it has given none
 	Of     uint16  // the class of route that gave it
 	Usual  uint16  // requests that others stay within
-	Heaps  [heapSlots]routeHeap
+	Routes [routeSlots]routeCount
 }
 
-// routeHeap is the requests for one class of routes.
-type routeHeap struct {
+// routeCount is the requests for one class of routes.
+type routeCount struct {
 	Class  uint16 // 0 for none
 	Count  uint8  // in the window, saturating
 	Peak   uint8  // bin of the most of any window today

@@ -23,7 +23,7 @@ import (
 // fitted to what lies below the highest counts, because among these are those of abusers whom nobody found.
 const (
 	routeClasses = 1024 // numbered from 1
-	heapSlots    = 16
+	routeSlots   = 16
 	volumeWindow = 600 // seconds
 	volumePower  = .1
 
@@ -37,9 +37,9 @@ const (
 
 	// What many known entities show at once is a change of the world: a release that asks again and again, a sale. A class
 	// that so many, and such a share of a day's entities, are loud about is not heard before the next epoch.
-	loud      = 1000
-	loudOnes  = 10
-	loudShare = .005
+	loud      = 100
+	loudOnes  = 6
+	loudShare = .002
 )
 
 // The kinds that volumes are known of.
@@ -126,8 +126,8 @@ func countFloor(bin int) float64 {
 	return math.Ceil(math.Float64frombits(uint64(bin-1+exponentBias*4) << 50))
 }
 
-// heapVotes are what the client-days that closed in an epoch say of volumes.
-type heapVotes struct {
+// volumeVotes are what the client-days that closed in an epoch say of volumes.
+type volumeVotes struct {
 	days  [numVolumes]uint32
 	peaks map[peakKey]uint32
 	louds map[peakKey]uint32 // with bin 0, of this minute
@@ -138,37 +138,37 @@ type peakKey struct {
 	Class   uint16
 }
 
-func newHeapVotes() heapVotes {
-	return heapVotes{peaks: map[peakKey]uint32{}, louds: map[peakKey]uint32{}}
+func newVolumeVotes() volumeVotes {
+	return volumeVotes{peaks: map[peakKey]uint32{}, louds: map[peakKey]uint32{}}
 }
 
 // cast lets a client-day that closes vote.
-func (h *heapVotes) cast(s *state) {
+func (h *volumeVotes) cast(s *state) {
 	of, ok := volumeOf(s.Kind)
 	if !ok || s.Trials <= volumeFrom {
 		return
 	}
 	h.days[of]++
-	for _, heap := range s.volumePart.Heaps {
-		if heap.Peak > 0 {
-			h.peaks[peakKey{uint8(of), heap.Peak, heap.Class}]++
+	for _, route := range s.volumePart.Routes {
+		if route.Peak > 0 {
+			h.peaks[peakKey{uint8(of), route.Peak, route.Class}]++
 		}
 	}
 }
 
 // hear notes that a class has become loud about an entity that is known.
-func (h *heapVotes) hear(s *state, before float32) {
+func (h *volumeVotes) hear(s *state, before float32) {
 	if v := s.volumePart; before < loud && v.Most >= loud && dayOf(s.First) < s.Day {
 		of, _ := volumeOf(s.Kind)
 		h.louds[peakKey{uint8(of), 0, v.Of}]++
 	}
 }
 
-// heaps are the votes of the epoch. Which cell holds a vote changes nothing.
-func (e *Engine) heaps() heapVotes {
-	sum := newHeapVotes()
+// volumeVotes are the votes of the epoch. Which cell holds a vote changes nothing.
+func (e *Engine) volumeVotes() volumeVotes {
+	sum := newVolumeVotes()
 	for i := range e.cells {
-		h := &e.cells[i].heaps
+		h := &e.cells[i].volumes
 		for of, n := range h.days {
 			sum.days[of] += n
 		}
@@ -184,7 +184,7 @@ func (e *Engine) heaps() heapVotes {
 
 // turnVolumes ends an epoch.
 func (e *Engine) turnVolumes() {
-	v, votes := e.population.volumes, e.heaps()
+	v, votes := e.population.volumes, e.volumeVotes()
 	for of := range numVolumes {
 		v.oneDay[of] = float32(votes.days[of])
 		v.days[of] = float32(v.days[of]*remembered) + v.oneDay[of]
@@ -204,7 +204,7 @@ func (e *Engine) turnVolumes() {
 	clear(v.louds[:])
 	v.settle()
 	for i := range e.cells {
-		e.cells[i].heaps = newHeapVotes()
+		e.cells[i].volumes = newVolumeVotes()
 	}
 }
 
@@ -218,7 +218,7 @@ func (p *peaks) forget() {
 func (e *Engine) passVolumes() {
 	v := e.population.volumes
 	for i := range e.cells {
-		louds := e.cells[i].heaps.louds
+		louds := e.cells[i].volumes.louds
 		for key, n := range louds {
 			addTo(&v.louds[key.Of][key.Class], uint16(min(n, math.MaxUint16)))
 		}
@@ -374,7 +374,7 @@ func (v *volumes) restore(r *reader) error {
 const maxVotes = 1 << 31
 
 // appendState writes the votes in the order of their keys.
-func (h *heapVotes) appendState(dst []byte) []byte {
+func (h *volumeVotes) appendState(dst []byte) []byte {
 	for _, n := range h.days {
 		dst = order.AppendUint32(dst, n)
 	}
@@ -393,7 +393,7 @@ func (k peakKey) compare(other peakKey) int {
 	return cmp.Or(cmp.Compare(k.Of, other.Of), cmp.Compare(k.Class, other.Class), cmp.Compare(k.Bin, other.Bin))
 }
 
-func (h *heapVotes) restore(r *reader) error {
+func (h *volumeVotes) restore(r *reader) error {
 	for of := range h.days {
 		h.days[of] = r.uint32()
 	}
