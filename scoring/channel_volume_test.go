@@ -85,18 +85,13 @@ func TestVolumeKnowsTheOwnPast(t *testing.T) {
 func TestAReleaseThatRepeatsItselfIsNotHeard(t *testing.T) {
 	e := knowing(t)
 	e.Score(sundew.Batch{Events: carts(2, 130, "d-", 60)})
+	_, class := e.hash.routeOf(&sundew.Event{Method: "POST", Route: "/v1/cart"})
+	if !e.population.volumes.muted(volumeOfDevices, class) {
+		t.Error("the release was never loud, so this test shows nothing")
+	}
 	again := carts(2, 130, "d-", 0)
 	for i := range again {
 		again[i].Time = again[i].Time.Add(time.Hour)
-	}
-	before := 0
-	for d := range 130 {
-		if volumeOfDevice(t, e, fmt.Sprint("d-", d)) > 1 {
-			before++
-		}
-	}
-	if before == 0 {
-		t.Error("the release was never heard, so this test shows nothing")
 	}
 	e.Score(sundew.Batch{Events: again})
 	heard := 0

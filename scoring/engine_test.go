@@ -456,7 +456,9 @@ func TestReasonsAreTheLoudest(t *testing.T) {
 }
 
 // stateOf is a state of no table.
-func stateOf(h hot) *state { return &state{hot: &h, coldPart: new(cold), crowdPart: new(crowd), volumePart: new(volume)} }
+func stateOf(h hot) *state {
+	return &state{hot: &h, coldPart: new(cold), crowdPart: new(crowd), volumePart: new(volume)}
+}
 
 func withMembers(bitmaps map[int]uint64) *state {
 	s := stateOf(hot{})

@@ -300,7 +300,7 @@ func (p *peaks) fit(from int, leftOut float64, reach *[countBins + 1]float64) (g
 	}
 	exceedances := make([]float64, 0, int(n)+countBins)
 	for bin := from; bin < ceiling; bin++ {
-		middle := (countFloor(bin)+countFloor(bin+1))/2 - countFloor(from)
+		middle := float64((countFloor(bin)+countFloor(bin+1))/2) - countFloor(from)
 		for range int(math.Ceil(float64(p[bin]))) {
 			exceedances = append(exceedances, middle)
 		}
