@@ -86,6 +86,7 @@ type hot struct {
 	TodayCount  uint32                // requests in closed minutes today
 	LatestMean  float32               // further requests per minute in the latest closed ones
 	RateWeights [rateLaws - 1]float32 // the last law has the rest
+	Volume      uint32                // number of another part, as Cold and Crowd
 
 	PerHour  [2]uint32 // requests in this hour and in the one before
 	BytesOut [2]uint32 // kibibytes in these 10 minutes and in the 10 before
@@ -99,7 +100,7 @@ type hot struct {
 	HotDuels [numHot - 1]duel                  // of the hot channels after chRate, which has none
 	Lone     [numBitmaps - numHotBitmaps]uint8 // the bitmaps with at most one member, see members
 
-	Cold, Crowd, Volume uint32 // numbers of the other parts, 0 without
+	Cold, Crowd uint32 // numbers of the other parts, 0 without
 
 	ToldMinute uint32 // minutes since 1970 of the last vote on the climate
 	Hours      uint32 // of the UTC day that were active today, one bit each
