@@ -60,6 +60,8 @@ type Decision struct {
 	Version  int64         // microseconds of event time, raised where needed so that an entity's versions rise
 	Basis    Basis
 	Sentence string // the reason for a person
+	// Pseudonyms says that Entity and And name pseudonyms of addresses, which no edge may act upon.
+	Pseudonyms bool
 }
 
 // Basis says which of the two kinds of reason a decision rests on: they are never mixed, because the bound on false
@@ -132,6 +134,7 @@ type decisionJSON struct {
 	Version  int64      `json:"version"`
 	Basis    Basis      `json:"basis,omitempty"`
 	Sentence string     `json:"sentence,omitempty"`
+	Pseudo   bool       `json:"pseudonyms,omitempty"`
 }
 
 // MarshalJSON writes the decision record of the contract.
@@ -142,7 +145,7 @@ func (d Decision) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(decisionJSON{
 		d.ID, d.Time, d.Entity, d.And, d.Action, d.Delay.Milliseconds(), d.Score, d.Rule,
-		evidence, d.Expires, d.Shadow, d.Version, d.Basis, d.Sentence,
+		evidence, d.Expires, d.Shadow, d.Version, d.Basis, d.Sentence, d.Pseudonyms,
 	})
 }
 
@@ -155,7 +158,7 @@ func (d *Decision) UnmarshalJSON(data []byte) error {
 	*d = Decision{
 		ID: j.ID, Time: j.Time, Entity: j.Entity, And: j.And, Action: j.Action,
 		Delay: time.Duration(j.DelayMS) * time.Millisecond, Score: j.Score, Rule: j.Rule, Evidence: j.Evidence,
-		Expires: j.Expires, Shadow: j.Shadow, Version: j.Version, Basis: j.Basis, Sentence: j.Sentence,
+		Expires: j.Expires, Shadow: j.Shadow, Version: j.Version, Basis: j.Basis, Sentence: j.Sentence, Pseudonyms: j.Pseudo,
 	}
 	return d.Validate()
 }

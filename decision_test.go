@@ -18,7 +18,7 @@ func decision() sundew.Decision {
 		And:    []sundew.Entity{{Kind: sundew.KindDevice, Key: "d"}},
 		Action: sundew.ActionTarpit, Delay: 1500 * time.Millisecond, Score: 55.5, Rule: "ip-default@abc",
 		Evidence: []sundew.Evidence{{Channel: "outcome_auth", Nats: 12, Observed: 20, Expected: 2, Window: 10 * time.Minute, Sentence: "20 of 20 failed"}},
-		Expires:  at.Add(time.Hour), Version: 7, Basis: sundew.BasisScore, Sentence: "why",
+		Expires:  at.Add(time.Hour), Version: 7, Basis: sundew.BasisScore, Sentence: "why", Pseudonyms: true,
 	}
 }
 
@@ -32,7 +32,7 @@ func TestDecisionRecord(t *testing.T) {
 	want := `{"id":"` + d.ID + `","time":"2026-03-01T10:00:00Z","entity":{"kind":"ip","key":"192.0.2.1"},"and":[{"kind":"device","key":"d"}],` +
 		`"action":"tarpit","delay_ms":1500,"score":55.5,"rule":"ip-default@abc",` +
 		`"evidence":[{"channel":"outcome_auth","nats":12,"observed":20,"expected":2,"window":"10m0s","sentence":"20 of 20 failed"}],` +
-		`"expires":"2026-03-01T11:00:00Z","shadow":false,"version":7,"basis":"score","sentence":"why"}`
+		`"expires":"2026-03-01T11:00:00Z","shadow":false,"version":7,"basis":"score","sentence":"why","pseudonyms":true}`
 	if string(line) != want {
 		t.Errorf("got\n%s\nwant\n%s", line, want)
 	}

@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +55,12 @@ func sysloggingAs(t *testing.T, kafka KafkaConfig, p *Producer, all ListenerConf
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, startSource(t, s)
+}
+
+// startSource runs a source until the test ends or stop is called.
+func startSource(t *testing.T, s *Syslog) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -69,7 +76,7 @@ func sysloggingAs(t *testing.T, kafka KafkaConfig, p *Producer, all ListenerConf
 		}
 	}
 	t.Cleanup(stop)
-	return s, stop
+	return stop
 }
 
 // hostPort is where the source listens.
@@ -469,6 +476,42 @@ func TestSyslogCountsThePacketsThatItDrops(t *testing.T) {
 	stop()
 	if counted(s, "parsed") == 0 {
 		t.Error("nothing was kept")
+	}
+}
+
+// TestSyslogCountsThePacketsThatTheKernelDrops sends more than the socket holds before anybody reads. The kernel tells with
+// a packet what it has dropped before that, so one more follows.
+func TestSyslogCountsThePacketsThatTheKernelDrops(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells what it drops")
+	}
+	kafka, _ := embedded(t)
+	if err := EnsureTopics(t.Context(), kafka, 1); err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenSyslog(t.Context(), SyslogConfig{Listen: "udp://127.0.0.1:0", Name: "test"}, DefaultListenerConfig(), running(t, kafka, ProducerOptions{}), nil, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.socket.(*packets).conn.SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	conn := dial(t, "udp", hostPort(s), nil)
+	const sent = 200
+	for range sent - 1 {
+		if _, err := io.WriteString(conn, jsonLine); err != nil {
+			t.Fatal(err)
+		}
+	}
+	startSource(t, s)
+	dropped := func() int { return int(testutil.ToFloat64(s.metrics.dropped.WithLabelValues("kernel"))) }
+	until(t, "there is room for another", func() bool { return counted(s, "parsed") > 0 })
+	if _, err := io.WriteString(conn, jsonLine); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "every packet is in the log or counted", func() bool { return counted(s, "parsed")+dropped() == sent })
+	if dropped() == 0 {
+		t.Error("the socket held everything: the test shows nothing")
 	}
 }
 

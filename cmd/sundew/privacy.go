@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,29 +35,45 @@ func openPrivacy(c Config, set *rules.Set) (*ingest.Privacy, error) {
 	return p, nil
 }
 
-// reveal returns decisions for the edges, which see real addresses. The addresses are nowhere but in the feed's memory and
-// at the edges. A decision whose key is gone is left out.
-func reveal(names *sundew.Pseudonyms, ds []sundew.Decision) []sundew.Decision {
-	if names == nil {
-		return ds
+// marked publishes decisions on pseudonyms as such. Those from before the pseudonyms, which the topic may still hold, name
+// real addresses.
+type marked struct{ next sundew.Publisher }
+
+func (m marked) Publish(ctx context.Context, ds []sundew.Decision) error {
+	ds = slices.Clone(ds)
+	for i := range ds {
+		ds[i].Pseudonyms = true
 	}
+	return m.next.Publish(ctx, ds)
+}
+
+// reveal returns decisions for the edges, which see real addresses. These are nowhere but in the feed's memory and at the
+// edges. A decision whose key is gone is left out: on the pseudonym itself it would meet somebody else.
+func reveal(names *sundew.Pseudonyms, ds []sundew.Decision) []sundew.Decision {
 	revealed := make([]sundew.Decision, 0, len(ds))
 	for _, d := range ds {
-		var ok bool
-		if d.Entity, ok = names.Reveal(d.Entity, d.Time); !ok {
-			continue
-		}
-		d.And = slices.Clone(d.And)
-		for i := range d.And {
-			var known bool
-			d.And[i], known = names.Reveal(d.And[i], d.Time)
-			ok = ok && known
-		}
-		if ok {
+		if !d.Pseudonyms || revealOne(names, &d) {
 			revealed = append(revealed, d)
 		}
 	}
 	return revealed
+}
+
+func revealOne(names *sundew.Pseudonyms, d *sundew.Decision) (ok bool) {
+	if names == nil {
+		return false
+	}
+	if d.Entity, ok = names.Reveal(d.Entity, d.Time); !ok {
+		return false
+	}
+	d.And = slices.Clone(d.And)
+	for i := range d.And {
+		if d.And[i], ok = names.Reveal(d.And[i], d.Time); !ok {
+			return false
+		}
+	}
+	d.Pseudonyms = false
+	return true
 }
 
 // newLists makes the list that edges get and the one that the console shows, which are the same where addresses have no

@@ -83,17 +83,19 @@ func TestRevealedDecisions(t *testing.T) {
 	hidden := sundew.AppendNetworks(nil, names.Address(netip.MustParseAddr("192.0.2.7"), now))
 	device := sundew.Entity{Kind: sundew.KindDevice, Key: "d"}
 	ds := []sundew.Decision{
-		{ID: "ip", Time: now, Entity: hidden[0]},
-		{ID: "prefix", Time: now, Entity: hidden[1]},
-		{ID: "device", Time: now, Entity: device, And: []sundew.Entity{hidden[0]}},
-		{ID: "old", Time: now.AddDate(-1, 0, 0), Entity: hidden[0]},
-		{ID: "narrowed by an old one", Time: now.AddDate(-1, 0, 0), Entity: device, And: []sundew.Entity{hidden[0]}},
+		{ID: "ip", Time: now, Entity: hidden[0], Pseudonyms: true},
+		{ID: "prefix", Time: now, Entity: hidden[1], Pseudonyms: true},
+		{ID: "device", Time: now, Entity: device, And: []sundew.Entity{hidden[0]}, Pseudonyms: true},
+		{ID: "of a key that is gone", Time: now.AddDate(-1, 0, 0), Entity: hidden[0], Pseudonyms: true},
+		{ID: "narrowed by one", Time: now.AddDate(-1, 0, 0), Entity: device, And: []sundew.Entity{hidden[0]}, Pseudonyms: true},
+		{ID: "from before the pseudonyms", Time: now, Entity: plain[0]},
 	}
 	got := reveal(names, ds)
 	want := []sundew.Decision{
 		{ID: "ip", Time: now, Entity: plain[0]},
 		{ID: "prefix", Time: now, Entity: plain[1]},
 		{ID: "device", Time: now, Entity: device, And: []sundew.Entity{plain[0]}},
+		{ID: "from before the pseudonyms", Time: now, Entity: plain[0]},
 	}
 	if a, b := asJSON(t, got), asJSON(t, want); a != b {
 		t.Errorf("got %s, want %s", a, b)
@@ -101,8 +103,8 @@ func TestRevealedDecisions(t *testing.T) {
 	if ds[2].And[0] != hidden[0] {
 		t.Error("the decisions of the topic were changed")
 	}
-	if got := reveal(nil, ds); len(got) != len(ds) {
-		t.Error("without pseudonyms something was left out")
+	if got := reveal(nil, ds); len(got) != 1 || got[0].ID != "from before the pseudonyms" {
+		t.Errorf("without the keys edges would get %s", asJSON(t, got))
 	}
 }
 

@@ -79,6 +79,10 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 		return nil, err
 	}
 	s.closing(func() { closeLogged(s.log, "source", source) })
+	var publisher sundew.Publisher = ingest.NewDecisionPublisher(s.producer)
+	if s.privacy.Addresses() != nil {
+		publisher = marked{publisher}
+	}
 	t := &task{partition: partition, source: source}
 	learned.show(partition, scorer.Learned())
 	shown := scorer.Epoch()
@@ -88,7 +92,7 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 		Scorer:     scorer,
 		Policy:     policy,
 		Rejecter:   ingest.NewDeadLetterPublisher(s.producer),
-		Publisher:  ingest.NewDecisionPublisher(s.producer),
+		Publisher:  publisher,
 		Recorder:   scoreHistory{s.buffer, s.config.Store.MinPoints},
 		Checkpoint: snapshots,
 		Observe: func(b sundew.Batch, scores []sundew.Score, ds []sundew.Decision) {
