@@ -28,6 +28,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/twmb/franz-go/pkg/kfake"
 
 	"sundew"
 )
@@ -165,7 +166,7 @@ func (a *authority) client(t *testing.T, name string) *tls.Config {
 	return c
 }
 
-func dial(t *testing.T, network, address string, config *tls.Config) net.Conn {
+func dial(t testing.TB, network, address string, config *tls.Config) net.Conn {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), network, address)
 	if err != nil {
@@ -608,4 +609,52 @@ func FuzzSyslogFrames(f *testing.F) {
 			t.Fatalf("%q came back as %q, %v", whole, back, end)
 		}
 	})
+}
+
+// BenchmarkSyslog sends lines of nginx over TCP until the broker has acknowledged them.
+func BenchmarkSyslog(b *testing.B) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer cluster.Close()
+	kafka := DefaultKafkaConfig()
+	kafka.Brokers = cluster.ListenAddrs()
+	if err := EnsureTopics(b.Context(), kafka, 2); err != nil {
+		b.Fatal(err)
+	}
+	p, err := NewProducer(kafka, ProducerOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := OpenSyslog(b.Context(), SyslogConfig{Listen: "tcp://127.0.0.1:0"}, DefaultListenerConfig(), p, nil, quiet())
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	go func() { _ = p.Run(b.Context()) }()
+	source := make(chan error, 1)
+	go func() { source <- s.Run(ctx) }()
+	conn := dial(b, "tcp", hostPort(s), nil)
+	_, combined := benchLines()
+	const lines = 10_000
+	var batch []byte
+	for i := range lines {
+		batch = append(append(append(batch, "<190>Nov 24 12:00:00 web1 nginx: "...), combined[i%len(combined)]...), '\n')
+	}
+	b.SetBytes(int64(len(batch)))
+	for sent := lines; b.Loop(); sent += lines {
+		if _, err := conn.Write(batch); err != nil {
+			b.Fatal(err)
+		}
+		for counted(s, "parsed") < sent {
+			pause(b.Context(), 100*time.Microsecond)
+		}
+	}
+	b.ReportMetric(float64(lines*b.N)/b.Elapsed().Seconds(), "lines/s")
+	_ = conn.Close()
+	cancel()
+	if err := <-source; err != nil {
+		b.Error(err)
+	}
 }
