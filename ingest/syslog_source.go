@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -201,9 +200,7 @@ func (s *Syslog) flush(ctx context.Context) {
 		left := s.intake.discard()
 		s.metrics.lost.Add(float64(left))
 		s.log.ErrorContext(ctx, "log lines are lost: the broker did not take them", "lines", left, "error", err)
-		if errors.Is(err, ErrBusy) {
-			return
-		}
+		return
 	}
 	s.metrics.count(tally)
 }

@@ -35,6 +35,14 @@ func openPrivacy(c Config, set *rules.Set) (*ingest.Privacy, error) {
 	return p, nil
 }
 
+// mark returns the publisher for decisions of a pipeline whose events p has treated.
+func mark(next sundew.Publisher, p *ingest.Privacy) sundew.Publisher {
+	if p.Addresses() == nil {
+		return next
+	}
+	return marked{next}
+}
+
 // marked publishes decisions on pseudonyms as such. Those from before the pseudonyms, which the topic may still hold, name
 // real addresses.
 type marked struct{ next sundew.Publisher }

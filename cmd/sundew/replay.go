@@ -75,7 +75,7 @@ func runReplay(ctx context.Context, flags *flag.FlagSet, args []string, t termin
 	tally := replayTally{start: time.Now(), entities: map[sundew.Entity]sundew.Action{}}
 	pipeline := sundew.Pipeline{
 		Source: &labelling{Source: source, labels: labels}, Scorer: scorer, Policy: rules.NewEngine(set, c.Rules.Limits),
-		Publisher: decisions, Recorder: scoresWriter{scores}, Observe: tally.observe,
+		Publisher: mark(decisions, privacy), Recorder: scoresWriter{scores}, Observe: tally.observe,
 	}
 	runErr := pipeline.Run(ctx)
 	source.done()

@@ -79,10 +79,6 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 		return nil, err
 	}
 	s.closing(func() { closeLogged(s.log, "source", source) })
-	var publisher sundew.Publisher = ingest.NewDecisionPublisher(s.producer)
-	if s.privacy.Addresses() != nil {
-		publisher = marked{publisher}
-	}
 	t := &task{partition: partition, source: source}
 	learned.show(partition, scorer.Learned())
 	shown := scorer.Epoch()
@@ -92,7 +88,7 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 		Scorer:     scorer,
 		Policy:     policy,
 		Rejecter:   ingest.NewDeadLetterPublisher(s.producer),
-		Publisher:  publisher,
+		Publisher:  mark(ingest.NewDecisionPublisher(s.producer), s.privacy),
 		Recorder:   scoreHistory{s.buffer, s.config.Store.MinPoints},
 		Checkpoint: snapshots,
 		Observe: func(b sundew.Batch, scores []sundew.Score, ds []sundew.Decision) {
