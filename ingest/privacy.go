@@ -219,14 +219,13 @@ func (p *Privacy) hideAttributes(e *sundew.Event) {
 		if p.drop[a.Key] || p.drop[name] {
 			continue
 		}
-		if p.redact[a.Key] || p.redact[name] {
+		switch {
+		case p.redact[a.Key] || p.redact[name]:
 			a.Value = redacted
-		}
-		if p.hidden["client.address"] {
-			a.Value = p.hideAddresses(a.Value, e)
-		}
-		if p.Names() && namesPerson(name) && a.Value != "-" {
+		case p.Names() && namesPerson(name) && a.Value != "-":
 			a.Value = p.names.Name(a.Value, e.Time)
+		case p.hidden["client.address"]:
+			a.Value = p.hideAddresses(a.Value, e)
 		}
 		kept = append(kept, a)
 	}
