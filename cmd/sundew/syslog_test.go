@@ -1,9 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -21,18 +28,18 @@ import (
 
 const nginxOverSyslog = `
 daemon off;
-pid %[1]s/nginx.pid;
+pid DIR/nginx.pid;
 error_log stderr;
 events { worker_connections 64; }
 http {
-    access_log syslog:server=%[2]s,facility=local7,tag=nginx combined;
-    client_body_temp_path %[1]s/body;
-    proxy_temp_path %[1]s/proxy;
-    fastcgi_temp_path %[1]s/fastcgi;
-    uwsgi_temp_path %[1]s/uwsgi;
-    scgi_temp_path %[1]s/scgi;
+    access_log syslog:server=SYSLOG,facility=local7,tag=nginx combined;
+    client_body_temp_path DIR/body;
+    proxy_temp_path DIR/proxy;
+    fastcgi_temp_path DIR/fastcgi;
+    uwsgi_temp_path DIR/uwsgi;
+    scgi_temp_path DIR/scgi;
     server {
-        listen %[3]s;
+        listen ADDRESS;
         location / { return 200 "nginx"; }
     }
 }
@@ -47,7 +54,7 @@ ring sundew
     size 1048576
     timeout connect 5s
     timeout server 10s
-    server sundew %[2]s log-proto octet-count
+    server sundew SYSLOG OPTIONS log-proto octet-count
 defaults
     mode http
     log global
@@ -56,29 +63,38 @@ defaults
     timeout connect 10s
     timeout server 10s
 frontend test
-    bind %[3]s
+    bind ADDRESS
     http-request return status 200 content-type text/plain string haproxy
 `
 
-// TestGatewaysLogBySyslog lets nginx (UDP) and HAProxy (TCP with octet counts) serve requests and log into a sundew that
-// runs: every line is stored, once.
+// TestGatewaysLogBySyslog lets nginx (UDP) and HAProxy (octet counts over TCP, and over TLS with certificates on both sides)
+// serve requests and log into a sundew that runs: every line is stored, once.
 func TestGatewaysLogBySyslog(t *testing.T) {
 	const requests = 300
+	tls := t.TempDir()
+	writeCertificate(t, tls)
 	gateways := []struct {
-		name, protocol, config string
-		args                   func(config string) []string
+		name, config   string
+		args           []string
+		listen, server string // settings of sundew's side and of HAProxy's
 	}{
-		{"nginx", "udp", nginxOverSyslog, func(config string) []string { return []string{"-c", config} }},
-		{"haproxy", "tcp", haproxyOverSyslog, func(config string) []string { return []string{"-db", "-f", config} }},
+		{"nginx", nginxOverSyslog, []string{"-c"}, `listen: "udp://127.0.0.1:0"`, ""},
+		{"haproxy", haproxyOverSyslog, []string{"-db", "-f"}, `listen: "tcp://127.0.0.1:0"`, ""},
+		{
+			"haproxy", haproxyOverSyslog,
+			[]string{"-db", "-f"},
+			fmt.Sprintf(`listen: "tls://127.0.0.1:0", cert_file: %[1]s/cert.pem, key_file: %[1]s/both.pem, client_ca_file: %[1]s/cert.pem`, tls),
+			fmt.Sprintf("ssl verify required ca-file %[1]s/cert.pem crt %[1]s/both.pem", tls),
+		},
 	}
 	for _, g := range gateways {
-		t.Run(g.name, func(t *testing.T) {
+		t.Run(g.name+", "+g.listen[9:12], func(t *testing.T) {
 			program, err := exec.LookPath(g.name)
 			if err != nil {
 				t.Skipf("%s is not installed: apt-get install %[1]s", g.name)
 			}
 			dir := t.TempDir()
-			p := startSundew(t, dir, embedded(dir)+fmt.Sprintf("ingest: {syslog: [{listen: \"%s://127.0.0.1:0\", name: gateway}]}\n", g.protocol))
+			p := startSundew(t, dir, embedded(dir)+"ingest: {syslog: [{name: gateway, "+g.listen+"}]}\n")
 			var syslog string
 			eventually(t, "sundew says where it listens", func() bool {
 				found := regexp.MustCompile(`syslog +\w+://(\S+)`).FindStringSubmatch(p.text())
@@ -89,10 +105,10 @@ func TestGatewaysLogBySyslog(t *testing.T) {
 			})
 			address := freeAddress(t)
 			config := filepath.Join(dir, g.name+".conf")
-			if err := os.WriteFile(config, fmt.Appendf(nil, g.config, dir, syslog, address), 0o600); err != nil {
+			if err := os.WriteFile(config, []byte(strings.NewReplacer("DIR", dir, "SYSLOG", syslog, "ADDRESS", address, "OPTIONS", g.server).Replace(g.config)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			startGateway(t, program, g.args(config))
+			startGateway(t, program, append(g.args, config))
 			url := "http://" + address + "/" + g.name + "/"
 			eventually(t, g.name+" answers", func() bool { _, err := fetch(t, url+"warm-up"); return err == nil })
 			for i := range requests {
@@ -111,6 +127,35 @@ func TestGatewaysLogBySyslog(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// writeCertificate writes cert.pem, a certificate for 127.0.0.1 that signs itself, and both.pem, the same with its key.
+func writeCertificate(t *testing.T, dir string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	both := append(bytes.Clone(cert), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
+	for name, content := range map[string][]byte{"cert.pem": cert, "both.pem": both} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
