@@ -126,3 +126,47 @@ func TestFingerprintIsAGroup(t *testing.T) {
 		})
 	}
 }
+
+// TestAThousandAddressesAreFoundWithin200Requests has each address try leaked passwords once or twice, while people with
+// tenured devices log in from the same autonomous system, one attempt in ten of theirs failing. What all of the attack has
+// in common is its software, or its network where no software is logged.
+func TestAThousandAddressesAreFoundWithin200Requests(t *testing.T) {
+	const addresses, allowed = 1000, 200
+	for name, test := range map[string]struct {
+		attack, people string // TLS fingerprints
+		group          sundew.Entity
+	}{
+		"a tool of its own":          {"t13d-tool", "t13d-app", sundew.Entity{Kind: sundew.KindFingerprint, Key: "t13d-tool"}},
+		"the software of the people": {"t13d-app", "t13d-app", sundew.Entity{Kind: sundew.KindFingerprint, Key: "t13d-app"}},
+		"no software is logged":      {"", "", system},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, sent := newEngine(t, 2), 0
+			for i := range 2 * addresses {
+				at := time.Duration(i) * time.Second
+				people := request(at, fmt.Sprintf("198.51.100.%d", 1+i%200), func(e *sundew.Event) {
+					e.Method, e.Path, e.JA4, e.ASN, e.Auth = "POST", "/v1/login", test.people, 64500, sundew.OutcomeSuccess
+					e.Device, e.DeviceAge, e.AuthUsername = fmt.Sprint("d-", i%200), 30*24*time.Hour, fmt.Sprint("u-", i%200)
+					if i%10 == 0 {
+						e.Auth = sundew.OutcomeFailure
+					}
+				})
+				attack := request(at, fmt.Sprintf("203.%d.%d.7", i%addresses/250, i%250), func(e *sundew.Event) {
+					e.Method, e.Path, e.JA4, e.ASN, e.Auth = "POST", "/v1/login", test.attack, 64500, sundew.OutcomeFailure
+					e.AuthUsername = fmt.Sprint("leaked-", i)
+					if i%50 == 0 {
+						e.Auth = sundew.OutcomeSuccess
+					}
+				})
+				sent++
+				if score, _ := last(e.Score(sundew.Batch{Events: []sundew.Event{people, attack}}), test.group); score.Points >= 95 {
+					break
+				}
+			}
+			t.Logf("%s found after %d requests", test.group, sent)
+			if sent > allowed {
+				t.Errorf("%s was found after %d requests, want at most %d", test.group, sent, allowed)
+			}
+		})
+	}
+}
