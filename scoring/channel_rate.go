@@ -7,18 +7,6 @@ import (
 	"sundew"
 )
 
-// rateMean is the population's mean number of further requests in an active minute. App sessions have 4.2; real page
-// views of a public web site fewer, as what a page brings along is not counted. The margin above them is for what this
-// version does not learn from the population.
-//
-// A key stands for a machine or for a whole app, so its mean is far higher.
-var rateMean = [sundew.NumKinds]float64{
-	sundew.KindIP:      8,
-	sundew.KindDevice:  8,
-	sundew.KindAccount: 8,
-	sundew.KindAPIKey:  200,
-}
-
 // rateChannel sees more requests in an active minute than an entity of its kind, with its past, would send. Pictures,
 // styles and scripts of pages do not count: one page may bring a hundred of them.
 func rateChannel() channel {
@@ -117,8 +105,9 @@ func (s *state) closeMinute() {
 func (s *state) rateExpected() float64 {
 	closed := max(float64(s.Windows)-1, 0)
 	own := float64(float64(s.PastMean)*float64(s.PastWindows)) + max(float64(s.TodayCount)-closed, 0)
-	population := rateMean[s.Kind]
-	mean := (float64(meanShrinkage*population) + own) / (meanShrinkage + float64(s.PastWindows) + closed)
+	law := s.rates[s.Kind]
+	population, shrinkage := float64(law.Mean), float64(law.Shrinkage)
+	mean := (float64(shrinkage*population) + own) / (shrinkage + float64(s.PastWindows) + closed)
 	return max(mean, population) * max(1, s.tenured())
 }
 
@@ -129,7 +118,7 @@ var evenly = [rateLaws - 1]float32{.1, .1}
 func (s *state) closeRate(weight float64) {
 	count, windows := float64(s.TodayCount)+float64(s.InMinute), float64(s.Windows)
 	if windows > 0 && weight > 0 {
-		today := min(count/windows-1, 2*max(float64(s.PastMean), rateMean[s.Kind]))
+		today := min(count/windows-1, 2*max(float64(s.PastMean), float64(s.rates[s.Kind].Mean)))
 		size := min(float64(s.PastWindows)+float64(weight*windows), maxPastWindows)
 		share := float64(weight*windows) / (float64(s.PastWindows) + float64(weight*windows))
 		s.PastMean = float32(float64(s.PastMean) + float64(share*(today-float64(s.PastMean))))

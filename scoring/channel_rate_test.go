@@ -34,15 +34,15 @@ func TestRateIsFair(t *testing.T) {
 }
 
 func TestRateExpectationIsNeverBelowThePopulation(t *testing.T) {
-	population := rateMean[sundew.KindIP]
+	population, shrinkage := float64(assumedRates[sundew.KindIP].Mean), float64(assumedRates[sundew.KindIP].Shrinkage)
 	for name, test := range map[string]struct {
 		s    *state
 		want float64
 	}{
 		"fresh":               {stateOf(hot{}), population},
 		"idle for a long day": {stateOf(hot{Windows: 300, TodayCount: 300}), population},
-		"busy past":           {stateOf(hot{PastMean: 88, PastWindows: 40}), (meanShrinkage*population + 88.0*40) / (meanShrinkage + 40)},
-		"busy today":          {stateOf(hot{Windows: 11, TodayCount: 10 + 10*100}), (meanShrinkage*population + 1000.0) / (meanShrinkage + 10)},
+		"busy past":           {stateOf(hot{PastMean: 88, PastWindows: 40}), (shrinkage*population + 88.0*40) / (shrinkage + 40)},
+		"busy today":          {stateOf(hot{Windows: 11, TodayCount: 10 + 10*100}), (shrinkage*population + 1000.0) / (shrinkage + 10)},
 		"two tenured devices": {withMembers(map[int]uint64{tenuredToday: 3}), 2 * population},
 		"two of yesterday":    {withMembers(map[int]uint64{tenuredToday: 1, tenuredBefore: 3}), 2 * population},
 		"many fresh devices":  {withMembers(map[int]uint64{inToday(setDevices): 1<<60 - 1, devicesToday: 1<<60 - 1}), population},

@@ -94,6 +94,9 @@ func (e *Engine) reset() {
 		e.cells[i] = cell{number: uint8(i), table: newTable(e.config.Entities / cells), volumes: newVolumeVotes()}
 	}
 	e.population = newPopulation()
+	for i := range e.cells {
+		e.cells[i].table.rates = &e.population.rates
+	}
 	e.places = [places]place{}
 }
 
@@ -128,8 +131,9 @@ type cell struct {
 	weather [sundew.NumKinds][numWeathered]votes // of this minute
 	high    []castVote                           // those of high evidence
 	steps   *flows                               // from route to route, of this epoch; nil where there were none
-	volumes volumeVotes                          // on the requests for routes, of this epoch
-	warmth  uint64                               // see table.warm; not part of the state
+	rates   rateVotes
+	volumes volumeVotes // on the requests for routes, of this epoch
+	warmth  uint64      // see table.warm; not part of the state
 }
 
 // together is how many turns wait for memory at a time.

@@ -21,10 +21,13 @@ type population struct {
 	ways  [numFlows]ways // what they say; not part of the state
 
 	volumes *volumes
+
+	knownRates knownRates
+	rates      rates
 }
 
 func newPopulation() population {
-	p := population{climate: calm, lessons: newLessons(), volumes: new(volumes)}
+	p := population{climate: calm, lessons: newLessons(), volumes: new(volumes), rates: assumedRates}
 	for segment := range p.maps {
 		p.maps[segment] = uncalibrated
 	}
@@ -59,6 +62,7 @@ func (e *Engine) turn() {
 	p.lessons.turn(uint16(p.day.Now))
 	e.turnFlows()
 	e.turnVolumes()
+	e.turnRates()
 }
 
 // close ends the entity's client-day if it is before the given one. The client-day votes with its highest evidence, unless
@@ -81,6 +85,7 @@ func (e *Engine) close(c *cell, s *state, day uint16) {
 	}
 	if s.Trials > 0 && verdict != sundew.VerdictAbuse && s.DayPoints < convicted {
 		c.volumes.cast(s)
+		c.rates.vote(s, e.population.rates[s.Kind])
 	}
 	s.close(day, verdict == sundew.VerdictLegitimate)
 }

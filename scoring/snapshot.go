@@ -46,7 +46,7 @@ func (e *Engine) appendPopulation(dst []byte) []byte {
 			}
 		}
 	}
-	for _, part := range [...]any{p.day, p.minute, p.climate, weather, &p.flows, e.steps()} {
+	for _, part := range [...]any{p.day, p.minute, p.climate, weather, &p.flows, e.steps(), p.rates, p.knownRates, e.rateVotes()} {
 		dst, _ = binary.Append(dst, order, part) // fails for types without a fixed size alone
 	}
 	var cast []castVote
@@ -208,9 +208,14 @@ func (e *Engine) restore(r *reader) error {
 func (e *Engine) restorePopulation(r *reader) error {
 	p := &e.population
 	e.cells[0].steps = new(flows)
-	for _, part := range [...]any{&p.day, &p.minute, &p.climate, &e.cells[0].weather, &p.flows, e.cells[0].steps} {
+	for _, part := range [...]any{&p.day, &p.minute, &p.climate, &e.cells[0].weather, &p.flows, e.cells[0].steps, &p.rates, &p.knownRates, &e.cells[0].rates} {
 		if _, err := binary.Decode(r.bytes(binary.Size(part)), order, part); err != nil {
 			return fmt.Errorf("%w: %w", errState, err)
+		}
+	}
+	for kind, l := range p.rates {
+		if !l.valid() {
+			return fmt.Errorf("%w: the rate of %ss is %+v", errState, sundew.Kind(kind), l)
 		}
 	}
 	for of := range p.flows {

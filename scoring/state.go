@@ -60,6 +60,7 @@ type state struct {
 	coldPart   *cold
 	crowdPart  *crowd
 	volumePart *volume
+	rates      *rates // of the population
 
 	coldTouched, crowdTouched, volumeTouched bool
 }
@@ -191,7 +192,6 @@ func dayOf(second uint32) uint16 { return uint16(second / secondsPerDay) }
 const (
 	secondsPerDay  = 86_400
 	maxPastWindows = 100
-	meanShrinkage  = 40 // active minutes that the population's mean weighs against the entity's own
 )
 
 // slide moves a pair of buckets forward by steps and returns it.
