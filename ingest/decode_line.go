@@ -97,7 +97,7 @@ func (t treatment) letter(format, reason, detail string, line []byte) sundew.Dea
 // boundedLine keeps a line as valid UTF-8 of at most sundew.MaxLine bytes.
 func boundedLine(line []byte) string {
 	t := texts{}
-	return t.once(line, sundew.MaxLine)
+	return string(t.bounded(line, sundew.MaxLine))
 }
 
 // trimsOf returns what a decoder has trimmed so far.

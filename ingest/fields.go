@@ -246,7 +246,7 @@ var fieldList = []field{
 // identifier is a field whose value is a text of at most sundew.MaxID bytes.
 func identifier(name string, s slot, rank uint8, of func(*sundew.Event) *string) field {
 	return field{name, s, rank, func(d *assembler, e *sundew.Event, text []byte) bool {
-		*of(e) = d.text(s, text, sundew.MaxID)
+		*of(e) = d.once(text, sundew.MaxID)
 		return true
 	}}
 }
@@ -303,7 +303,7 @@ func setAuthority(d *assembler, e *sundew.Event, text []byte) bool {
 }
 
 func setPath(d *assembler, e *sundew.Event, text []byte) bool {
-	e.Path = d.text(slotTarget, text, sundew.MaxText)
+	e.Path = d.once(text, sundew.MaxText)
 	return true
 }
 

@@ -75,6 +75,9 @@ func (d *objectDecoder) object(s *jsonScanner, e *sundew.Event, depth int) bool 
 	}
 	base := len(d.path)
 	for {
+		if depth == 0 && d.usual(s, e) {
+			return true
+		}
 		key, f, ok := d.name(s, base, depth)
 		if !ok || !s.byte(':') || !d.member(s, e, f, key, depth) {
 			return false
@@ -85,6 +88,31 @@ func (d *objectDecoder) object(s *jsonScanner, e *sundew.Event, depth int) bool 
 		}
 		return s.byte('}')
 	}
+}
+
+// usual reads members as long as they are the line before's in its order, written without white space, and their values
+// are numbers or strings without escapes. It returns true where that brought it to the end of the object, and otherwise
+// leaves the next member to those who read everything.
+func (d *objectDecoder) usual(s *jsonScanner, e *sundew.Event) (closed bool) {
+	for d.seen < len(d.hints) {
+		h := &d.hints[d.seen]
+		if h.field == nil {
+			return false
+		}
+		value, ascii, next, ok := plainMember(s.buf, s.pos, h.key)
+		if !ok {
+			return false
+		}
+		d.seen++
+		d.ascii = ascii
+		d.put(e, h.field, s.buf[s.pos+1:s.pos+1+len(h.key)], value, value)
+		d.ascii = false
+		s.pos = next
+		if s.buf[next-1] == '}' {
+			return true
+		}
+	}
+	return false
 }
 
 // name reads a key and finds its field, nil where it is unknown.

@@ -258,7 +258,7 @@ func (p *Privacy) hideAddresses(text string, e *sundew.Event) string {
 		return run
 	})
 	t := texts{}
-	return t.once([]byte(hidden), sundew.MaxText)
+	return string(t.bounded([]byte(hidden), sundew.MaxText))
 }
 
 // letter takes the text out of a letter.

@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"hash/maphash"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -20,13 +21,19 @@ const (
 	internMaximum = 256 // bytes; longer texts seldom repeat and would make the table large
 )
 
-// texts makes strings of events out of bytes of lines. Most values of a log repeat, so they come from a direct-mapped
-// table: a collision replaces, which bounds the table at 1 MiB whatever clients send. No string shares memory with a
-// line, so holding on to an identifier does not hold on to a line. One goroutine uses it.
+// shelf is how many bytes the values that seldom repeat share: one allocation holds those of some dozens of lines, and
+// whoever holds on to one of them holds on to no more than that.
+const shelf = 4 << 10
+
+// texts makes strings of events out of bytes of lines. Values that repeat come from a direct-mapped table: a collision
+// replaces, which bounds the table at 1 MiB whatever clients send. The others are copied side by side. No string shares
+// memory with a line. One goroutine uses it.
 type texts struct {
 	seed    maphash.Seed
 	slots   []string
+	shelf   strings.Builder
 	valid   []byte
+	ascii   bool // the value in hand is known to be ASCII, and so are its parts
 	counted Trims
 }
 
@@ -36,25 +43,41 @@ func newTexts() texts {
 
 func (t *texts) trims() Trims { return t.counted }
 
-// repeated returns b as valid UTF-8 of at most limit bytes; it suits values that other lines carry too.
+// repeated returns b as valid UTF-8 of at most limit bytes; it suits values that other lines carry too. limit is not
+// below internMaximum.
 func (t *texts) repeated(b []byte, limit int) string {
+	if len(b) == 0 || len(b) > internMaximum {
+		return string(t.bounded(b, limit))
+	}
+	slot := &t.slots[maphash.Bytes(t.seed, b)%internSlots]
+	if *slot == string(b) {
+		return *slot
+	}
+	text := string(t.bounded(b, limit))
+	if text == string(b) {
+		*slot = text
+	}
+	return text
+}
+
+// once is repeated for values that many others stand between, such as identifiers.
+func (t *texts) once(b []byte, limit int) string {
 	b = t.bounded(b, limit)
 	if len(b) == 0 || len(b) > internMaximum {
 		return string(b)
 	}
-	slot := &t.slots[maphash.Bytes(t.seed, b)%internSlots]
-	if *slot != string(b) {
-		*slot = string(b)
+	if t.shelf.Cap()-t.shelf.Len() < len(b) {
+		t.shelf.Reset()
+		t.shelf.Grow(shelf)
 	}
-	return *slot
+	start := t.shelf.Len()
+	t.shelf.Write(b)
+	return t.shelf.String()[start:]
 }
-
-// once is repeated for values that rarely come back, such as request identifiers.
-func (t *texts) once(b []byte, limit int) string { return string(t.bounded(b, limit)) }
 
 // bounded returns b, or what is left of it as valid UTF-8 of at most limit bytes. The result holds until the next call.
 func (t *texts) bounded(b []byte, limit int) []byte {
-	if len(b) <= limit && utf8.Valid(b) {
+	if len(b) <= limit && (t.ascii || utf8.Valid(b)) {
 		return b
 	}
 	t.valid = t.valid[:0]

@@ -262,5 +262,5 @@ func (s *TopicSource) Close() error {
 // boundedID makes a text of the log fit for a message.
 func boundedID(text string) string {
 	t := texts{}
-	return t.once([]byte(text), sundew.MaxID)
+	return string(t.bounded([]byte(text), sundew.MaxID))
 }
