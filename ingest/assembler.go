@@ -16,6 +16,7 @@ type assembler struct {
 	ranks     [numSlots]uint8
 	recent    [numSlots]string // the texts of the line before, which many lines repeat
 
+	minute      minute
 	date, clock []byte // the two halves of a time that stand apart
 
 	badTime    []byte // the timestamp that could not be read, for the error

@@ -19,6 +19,7 @@ import (
 // claims, and an account must not answer for a name that anybody can send.
 type combined struct {
 	texts
+	minute minute
 	plain  []byte   // a field with its escapes resolved
 	behind []string // names of the unnamed fields behind the user agent, in their order
 }
@@ -38,7 +39,7 @@ func (d *combined) Decode(line []byte, e *sundew.Event) error {
 	if !ok {
 		return &LineError{"not a combined log line", "want: client ident user [time] \"request\" status bytes"}
 	}
-	if e.Time, ok = parseCommonLogTime(clock); !ok {
+	if e.Time, ok = d.minute.commonLogTime(clock); !ok {
 		return badTime(clock)
 	}
 	if err := d.head(head, e); err != nil {

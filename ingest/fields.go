@@ -258,7 +258,7 @@ func ja4Of(e *sundew.Event) *string      { return &e.JA4 }
 func usernameOf(e *sundew.Event) *string { return &e.AuthUsername }
 
 func setTime(d *assembler, e *sundew.Event, text []byte) bool {
-	t, ok := parseTimestamp(text)
+	t, ok := d.minute.timestamp(text)
 	if !ok {
 		d.badTime = append(d.badTime[:0], text...)
 		return false

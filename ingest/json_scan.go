@@ -75,35 +75,6 @@ func (s *jsonScanner) expect(text string) bool {
 	return true
 }
 
-// plainMember reads "key":value and the comma or the closing brace behind it from buf[pos:], where there is no white space
-// and the value is a string without escapes or a number. ok is false for everything else, right or wrong. next is the
-// place behind the comma or the brace, and ascii says that the value has no byte beyond ASCII.
-func plainMember(buf []byte, pos int, key string) (value []byte, ascii bool, next int, ok bool) {
-	colon := pos + len(key) + 2
-	if colon+2 >= len(buf) || buf[colon] != ':' || buf[pos] != '"' || buf[colon-1] != '"' || string(buf[pos+1:colon-1]) != key {
-		return nil, false, 0, false
-	}
-	start := colon + 1
-	end := start
-	if buf[start] == '"' {
-		start++
-		if end, ascii = plainText(buf, start); end < 0 {
-			return nil, false, 0, false
-		}
-		next = end + 1
-	} else {
-		s := jsonScanner{buf: buf, pos: start}
-		if _, ok := s.number(); !ok {
-			return nil, false, 0, false
-		}
-		end, next, ascii = s.pos, s.pos, true
-	}
-	if next >= len(buf) || (buf[next] != ',' && buf[next] != '}') {
-		return nil, false, 0, false
-	}
-	return buf[start:end], ascii, next + 1, true
-}
-
 // plainText returns the place of the quote that ends the string which begins at start, or -1 where a backslash or the end
 // of buf comes first. ascii says that the string has no byte beyond ASCII.
 func plainText(buf []byte, start int) (end int, ascii bool) {
@@ -131,6 +102,29 @@ func plainText(buf []byte, start int) (end int, ascii bool) {
 		return -1, false
 	}
 	return i, wide&highBits == 0
+}
+
+// plainNumber returns the place behind the number that begins at start, or -1 where it is none or has a sign or an
+// exponent.
+func plainNumber(buf []byte, start int) (end int) {
+	i := start
+	for i < len(buf) && buf[i]-'0' < 10 {
+		i++
+	}
+	if i == start || (buf[start] == '0' && i > start+1) {
+		return -1
+	}
+	if i == len(buf) || buf[i] != '.' {
+		return i
+	}
+	point := i
+	for i++; i < len(buf) && buf[i]-'0' < 10; {
+		i++
+	}
+	if i == point+1 {
+		return -1
+	}
+	return i
 }
 
 // special returns the place of the next quote or backslash, len(buf) where there is none. It looks at eight bytes at a

@@ -94,21 +94,41 @@ func (d *objectDecoder) object(s *jsonScanner, e *sundew.Event, depth int) bool 
 // are numbers or strings without escapes. It returns true where that brought it to the end of the object, and otherwise
 // leaves the next member to those who read everything.
 func (d *objectDecoder) usual(s *jsonScanner, e *sundew.Event) (closed bool) {
+	buf := s.buf
 	for d.seen < len(d.hints) {
 		h := &d.hints[d.seen]
-		if h.field == nil {
+		name := s.pos + 1
+		colon := name + len(h.key) + 1
+		if h.field == nil || colon+2 >= len(buf) || buf[colon] != ':' || buf[colon-1] != '"' || buf[name-1] != '"' || string(buf[name:colon-1]) != h.key {
 			return false
 		}
-		value, ascii, next, ok := plainMember(s.buf, s.pos, h.key)
-		if !ok {
+		start := colon + 1
+		var end, next int
+		if buf[start] == '"' {
+			start++
+			if end, d.ascii = plainText(buf, start); end < 0 {
+				return false
+			}
+			next = end + 1
+		} else {
+			if end = plainNumber(buf, start); end < 0 {
+				return false
+			}
+			next, d.ascii = end, true
+		}
+		if next >= len(buf) || (buf[next] != ',' && buf[next] != '}') {
+			d.ascii = false
 			return false
 		}
 		d.seen++
-		d.ascii = ascii
-		d.put(e, h.field, s.buf[s.pos+1:s.pos+1+len(h.key)], value, value)
+		if value := buf[start:end]; d.ranks[h.field.slot] == 0 && len(value) > 1 && h.field.set(&d.assembler, e, value) {
+			d.ranks[h.field.slot] = h.field.rank
+		} else {
+			d.put(e, h.field, buf[name:colon-1], value, value)
+		}
 		d.ascii = false
-		s.pos = next
-		if s.buf[next-1] == '}' {
+		s.pos = next + 1
+		if buf[next] == '}' {
 			return true
 		}
 	}

@@ -91,6 +91,79 @@ func digits(b []byte) (n int, ok bool) {
 	return n, true
 }
 
+// minute remembers the minute of the time that was read last, because the lines of a log follow each other: most are in
+// the minute of the line before and differ in seconds. Its methods read what parseTimestamp and parseCommonLogTime do.
+type minute struct {
+	head  [len("24/Nov/2026:12:00:")]byte // the text in front of the seconds
+	zone  [len(" +0000")]byte             // the text behind them, in the common log format
+	start int64                           // in seconds since 1970
+}
+
+// Where the seconds stand.
+const (
+	isoSeconds    = len("2026-11-24T12:00:")
+	commonSeconds = len("24/Nov/2026:12:00:")
+)
+
+func (m *minute) timestamp(b []byte) (time.Time, bool) {
+	if len(b) > isoSeconds+2 && b[len(b)-1] == 'Z' && b[isoSeconds-1] == ':' {
+		if t, ok := m.iso(b); ok {
+			return t, true
+		}
+		t, ok := parseTimestamp(b)
+		if ok && b[10] == 'T' && b[13] == ':' {
+			copy(m.head[:], b[:isoSeconds])
+			m.start = t.Unix() - int64(t.Second())
+		}
+		return t, ok
+	}
+	return parseTimestamp(b)
+}
+
+// iso reads a time of the same minute with Z for its zone.
+func (m *minute) iso(b []byte) (t time.Time, ok bool) {
+	if string(b[:isoSeconds]) != string(m.head[:isoSeconds]) {
+		return time.Time{}, false
+	}
+	second, ok := digits(b[isoSeconds : isoSeconds+2])
+	if !ok || second > 59 {
+		return time.Time{}, false
+	}
+	fraction := b[isoSeconds+2 : len(b)-1]
+	if len(fraction) == 0 {
+		return time.Unix(m.start+int64(second), 0).UTC(), true
+	}
+	if fraction[0] != '.' || len(fraction) == 1 || len(fraction) > 10 {
+		return time.Time{}, false
+	}
+	n, ok := digits(fraction[1:])
+	if !ok {
+		return time.Time{}, false
+	}
+	for i := len(fraction); i < 10; i++ {
+		n *= 10
+	}
+	return time.Unix(m.start+int64(second), int64(n)).UTC(), true
+}
+
+func (m *minute) commonLogTime(b []byte) (time.Time, bool) {
+	if len(b) != commonLogTime {
+		return time.Time{}, false
+	}
+	if string(b[:commonSeconds]) == string(m.head[:]) && string(b[commonSeconds+2:]) == string(m.zone[:]) {
+		if second, ok := digits(b[commonSeconds : commonSeconds+2]); ok && second <= 59 {
+			return time.Unix(m.start+int64(second), 0).UTC(), true
+		}
+	}
+	t, ok := parseCommonLogTime(b)
+	if second, _ := digits(b[commonSeconds : commonSeconds+2]); ok {
+		copy(m.head[:], b)
+		copy(m.zone[:], b[commonSeconds+2:])
+		m.start = t.Unix() - int64(second)
+	}
+	return t, ok
+}
+
 // looseLayouts are spellings of ISO 8601 that RFC 3339 does not allow; a time without a zone is UTC.
 var looseLayouts = [...]string{
 	"2006-01-02T15:04:05Z0700",
@@ -199,6 +272,9 @@ func fractionOf(b []byte) []byte {
 // parseDecimal returns floor(b * unit) for a decimal number that is not negative, exactly; unit is a power of ten up to
 // 1e9. A number with an exponent goes through float64. ok is false for anything else and for what int64 cannot hold.
 func parseDecimal(b []byte, unit int64) (n int64, ok bool) {
+	if n, ok := parseShort(b, unit); ok {
+		return n, true
+	}
 	place := int64(0) // what the next digit is worth behind the point; 0 in front of it
 	point := false
 	for i, c := range b {
@@ -224,6 +300,34 @@ func parseDecimal(b []byte, unit int64) (n int64, ok bool) {
 		}
 	}
 	return n, ok
+}
+
+// parseShort reads what parseDecimal does where up to nine digits stand in front of the point and behind it, which
+// cannot overflow.
+func parseShort(b []byte, unit int64) (n int64, ok bool) {
+	i := 0
+	for ; i < len(b) && b[i]-'0' < 10; i++ {
+		n = n*10 + int64(b[i]-'0')
+	}
+	if i == 0 || i > 9 {
+		return 0, false
+	}
+	n *= unit
+	if i == len(b) {
+		return n, true
+	}
+	if b[i] != '.' || len(b)-i > 10 || len(b)-i == 1 {
+		return 0, false
+	}
+	fraction, place := int64(0), int64(1)
+	for _, c := range b[i+1:] {
+		if c-'0' > 9 {
+			return 0, false
+		}
+		fraction = fraction*10 + int64(c-'0')
+		place *= 10
+	}
+	return n + fraction*unit/place, true
 }
 
 func parseExponent(b []byte, unit int64) (int64, bool) {
