@@ -59,9 +59,9 @@ func benchLines() (canonical, combined [][]byte) {
 		e.Query = fmt.Sprintf("page=%d&size=50", random.IntN(1000))
 		e.Status = []int{200, 200, 200, 304, 404}[random.IntN(5)]
 		e.ResponseBytes, e.Duration = random.Int64N(1e5), time.Duration(random.IntN(1e6))*time.Microsecond
-		e.UserAgent = fmt.Sprintf("App/7.%d (iPhone; iOS 26.1)", who%200)
+		e.UserAgent = fmt.Sprintf("Mozilla/5.0 (Linux; Android 16; Pixel %d) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/1%d.0.0.0 Mobile Safari/537.36", who%10, who/10%20)
 		if i%20 == 0 {
-			e.UserAgent = fmt.Sprintf(`App/7.%d "beta"`, who%200)
+			e.UserAgent = fmt.Sprintf(`App/7.%d "beta" (iPhone; iOS 26.1)`, who%200)
 		}
 		e.Referer = "https://example.com/"
 		e.Device = fmt.Sprintf("6f1f9c9e-8d5d-4c3f-9b6a-%012d", who)

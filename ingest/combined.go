@@ -32,18 +32,12 @@ func (d *combined) Decode(line []byte, e *sundew.Event) error {
 	if len(line) == 0 {
 		return ErrNoEvent
 	}
-	if message, ok := stripSyslog(line); ok {
-		line = message
-	}
-	head, clock, rest, ok := splitAtTime(line)
+	rest, ok := d.nobody(line, e)
 	if !ok {
-		return &LineError{"not a combined log line", "want: client ident user [time] \"request\" status bytes"}
-	}
-	if e.Time, ok = d.minute.commonLogTime(clock); !ok {
-		return badTime(clock)
-	}
-	if err := d.head(head, e); err != nil {
-		return err
+		var err error
+		if rest, err = d.somebody(line, e); err != nil {
+			return err
+		}
 	}
 	request, rest := cutQuoted(rest)
 	d.request(request, e)
@@ -53,6 +47,43 @@ func (d *combined) Decode(line []byte, e *sundew.Event) error {
 	}
 	d.tail(rest, e)
 	return nil
+}
+
+// nobody reads the client and the time of a line that begins as nearly all do: an IPv4 address, no user, the time. It
+// returns what stands behind them; where ok is false e is as it was.
+func (d *combined) nobody(line []byte, e *sundew.Event) (rest []byte, ok bool) {
+	const between = " - - ["
+	blank := bytes.IndexByte(line[:min(len(line), len("255.255.255.255 "))], ' ')
+	start := blank + len(between)
+	end := start + commonLogTime
+	if blank < 0 || end+len(`] "`) > len(line) || string(line[blank:start]) != between || string(line[end:end+3]) != `] "` {
+		return nil, false
+	}
+	client, ok := parseIPv4(line[:blank])
+	if !ok {
+		return nil, false
+	}
+	t, ok := d.minute.commonLogTime(line[start:end])
+	if !ok {
+		return nil, false
+	}
+	e.Client, e.Time = client, t
+	return line[end+2:], true
+}
+
+// somebody reads client, user and time of any line, behind a syslog header too, and returns what stands behind them.
+func (d *combined) somebody(line []byte, e *sundew.Event) (rest []byte, err error) {
+	if message, ok := stripSyslog(line); ok {
+		line = message
+	}
+	head, clock, rest, ok := splitAtTime(line)
+	if !ok {
+		return nil, &LineError{"not a combined log line", "want: client ident user [time] \"request\" status bytes"}
+	}
+	if e.Time, ok = d.minute.commonLogTime(clock); !ok {
+		return nil, badTime(clock)
+	}
+	return rest, d.head(head, e)
 }
 
 // splitAtTime finds the time by the first `] "` of the line: the user name in front of it may hold blanks and brackets,

@@ -288,7 +288,7 @@ func setForwarded(d *assembler, e *sundew.Event, text []byte) bool {
 }
 
 func setMethod(d *assembler, e *sundew.Event, text []byte) bool {
-	e.Method = d.upper(text, sundew.MaxID)
+	e.Method = d.method(text)
 	return true
 }
 

@@ -12,14 +12,23 @@ type target struct{ host, path, query []byte }
 // splitRequestLine takes "METHOD target HTTP/version" apart. Clients send anything: spaces in the target and a missing
 // version are read, and ok is false for what is no request line at all, such as a TLS handshake.
 func splitRequestLine(line []byte) (method, rest []byte, ok bool) {
-	if i := bytes.LastIndexByte(line, ' '); i >= 0 && bytes.HasPrefix(line[i+1:], []byte("HTTP/")) {
-		line = line[:i]
-	}
+	line = withoutVersion(line)
 	method, rest, found := bytes.Cut(line, []byte(" "))
 	if !found {
 		return method, nil, len(method) >= 3 && isMethod(method, false)
 	}
 	return method, bytes.TrimLeft(rest, " "), isMethod(method, true)
+}
+
+func withoutVersion(line []byte) []byte {
+	const one = " HTTP/1.1"
+	if i := len(line) - len(one); i >= 0 && string(line[i:]) == one {
+		return line[:i]
+	}
+	if i := bytes.LastIndexByte(line, ' '); i >= 0 && bytes.HasPrefix(line[i+1:], []byte("HTTP/")) {
+		return line[:i]
+	}
+	return line
 }
 
 // isMethod accepts a token of at most 32 letters, hyphens and underscores.
@@ -45,7 +54,7 @@ func splitTarget(b []byte, method []byte) target {
 		return target{host: hostOnly(b)}
 	}
 	var t target
-	if scheme := bytes.Index(b, []byte("://")); scheme > 0 && scheme <= len("https") && b[0] != '/' {
+	if scheme := schemeOf(b); scheme > 0 {
 		authority := b[scheme+len("://"):]
 		end := bytes.IndexAny(authority, "/?")
 		if end < 0 {
@@ -66,6 +75,17 @@ func splitTarget(b []byte, method []byte) target {
 	return t
 }
 
+// schemeOf returns the length of the scheme that b begins with, 0 where there is none.
+func schemeOf(b []byte) int {
+	if len(b) == 0 || b[0] == '/' {
+		return 0
+	}
+	if scheme := bytes.Index(b, []byte("://")); scheme <= len("https") {
+		return max(scheme, 0)
+	}
+	return 0
+}
+
 // setRequestLine fills method, host, path and query, and reports whether line was a request line.
 func setRequestLine(e *sundew.Event, line []byte, t *texts) bool {
 	method, rest, ok := splitRequestLine(line)
@@ -76,7 +96,7 @@ func setRequestLine(e *sundew.Event, line []byte, t *texts) bool {
 		}
 		return false
 	}
-	e.Method = t.upper(method, sundew.MaxID)
+	e.Method = t.method(method)
 	setTarget(e, splitTarget(rest, method), t)
 	return true
 }
@@ -87,7 +107,7 @@ func setTarget(e *sundew.Event, from target, t *texts) {
 		e.Host = t.lower(from.host, sundew.MaxID)
 	}
 	if len(from.path) > 0 {
-		e.Path = t.repeated(from.path, sundew.MaxText)
+		e.Path = t.once(from.path, sundew.MaxText)
 	}
 	if len(from.query) > 0 {
 		e.Query = t.once(from.query, sundew.MaxText)

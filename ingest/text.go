@@ -5,6 +5,8 @@ import (
 	"hash/maphash"
 	"strings"
 	"unicode/utf8"
+
+	"sundew"
 )
 
 // Trims counts what bounds took away from events that were kept.
@@ -91,6 +93,21 @@ func (t *texts) bounded(b []byte, limit int) []byte {
 		b = b[size:]
 	}
 	return t.valid
+}
+
+// method returns a method in upper case.
+func (t *texts) method(b []byte) string {
+	switch string(b) { // the usual ones need no search
+	case "GET":
+		return "GET"
+	case "POST":
+		return "POST"
+	case "PUT":
+		return "PUT"
+	case "HEAD":
+		return "HEAD"
+	}
+	return t.upper(b, sundew.MaxID)
 }
 
 // upper returns a method or a country in upper case. Only a to z change: other letters may change their length.
