@@ -73,6 +73,7 @@ func FuzzCanonicalJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte) {
 		check(t, d, line)
 		agree(t, d, line)
+		sameAgain(t, line)
 	})
 }
 

@@ -275,6 +275,10 @@ func parseDecimal(b []byte, unit int64) (n int64, ok bool) {
 	if n, ok := parseShort(b, unit); ok {
 		return n, true
 	}
+	return parseLong(b, unit)
+}
+
+func parseLong(b []byte, unit int64) (n int64, ok bool) {
 	place := int64(0) // what the next digit is worth behind the point; 0 in front of it
 	point := false
 	for i, c := range b {
