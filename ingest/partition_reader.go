@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
 // GapError says that a partition does not hold the record that must come next. Going on would leave requests out of
@@ -59,11 +58,13 @@ type partitionReader struct {
 	maxBytes  int64
 	maxWait   time.Duration
 
-	records []record
-	arena   []byte
-	first   int64 // the oldest offset of the partition, as the last answer saw it
-	end     int64 // the offset behind its newest
-	beyond  int   // answers in a row whose end lay in front of next
+	buffer   []byte // of the last answer
+	inflated []byte // its batches without their compression
+	records  []record
+	format   string // the header "format" that was read last
+	first    int64  // the oldest offset of the partition, as the last answer saw it
+	end      int64  // the offset behind its newest
+	beyond   int    // answers in a row whose end lay in front of next
 }
 
 // A broker that has just become leader may learn the end of the log late, so an end in front of the next record is
@@ -94,61 +95,78 @@ func (r *partitionReader) start(ctx context.Context) error {
 	return nil
 }
 
-// fetch returns the next records, none where nothing arrived within maxWait. The library verifies the checksum of every
-// batch. After a *GapError the reader is of no more use; after any other error the same fetch may be tried again.
+// fetch returns the next records, none where nothing arrived within maxWait. The checksum of every batch is compared, and
+// no offset may be left out. After a *GapError the reader is of no more use; after any other error the same fetch may be
+// tried again.
 func (r *partitionReader) fetch(ctx context.Context) ([]record, error) {
-	answer, err := r.broker.Fetch(ctx, &kafka.FetchRequest{
-		Topic:     r.topic,
-		Partition: r.partition,
-		Offset:    r.next,
-		MinBytes:  1,
-		MaxBytes:  r.maxBytes,
-		MaxWait:   r.maxWait,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if errors.Is(answer.Error, kafka.OffsetOutOfRange) {
+	answer, err := r.ask(ctx)
+	if errors.Is(err, kafka.OffsetOutOfRange) {
 		if err := r.start(ctx); err != nil {
 			return nil, err
 		}
-		return nil, answer.Error
+		return nil, err
 	}
-	if answer.Error != nil {
-		return nil, answer.Error
+	if err != nil {
+		return nil, err
 	}
-	r.first, r.end = answer.LogStartOffset, answer.HighWatermark
-	return r.collect(answer.Records)
+	r.first, r.end = answer.first, answer.end
+	return r.collect(answer.batches)
 }
 
-// collect copies the records from r.next on and moves r.next behind them. Brokers send whole batches, so records in
+// ask sends one fetch. What the last one returned is no longer valid.
+func (r *partitionReader) ask(ctx context.Context) (fetchAnswer, error) {
+	x := &exchange{
+		Request: fetch.Request{
+			ReplicaID:    -1,
+			MaxWaitTime:  int32(r.maxWait.Milliseconds()),
+			MinBytes:     1,
+			MaxBytes:     int32(min(r.maxBytes, maxAnswer)),
+			SessionID:    -1, // none, so that every answer names the partition
+			SessionEpoch: -1,
+			Topics: []fetch.RequestTopic{{
+				Topic: r.topic,
+				Partitions: []fetch.RequestPartition{{
+					Partition:          int32(r.partition),
+					CurrentLeaderEpoch: -1,
+					FetchOffset:        r.next,
+					LogStartOffset:     -1,
+					PartitionMaxBytes:  int32(min(r.maxBytes, maxAnswer)),
+				}},
+			}},
+		},
+		clientID: r.broker.transport.ClientID,
+		buffer:   r.buffer,
+	}
+	r.buffer = nil
+	ctx, cancel := context.WithTimeout(ctx, r.broker.Timeout)
+	defer cancel()
+	if _, err := r.broker.transport.RoundTrip(ctx, r.broker.Addr, x); err != nil {
+		return fetchAnswer{}, fmt.Errorf("fetch: %w", err)
+	}
+	r.buffer = x.buffer
+	return x.answer()
+}
+
+// collect returns the records from r.next on and moves r.next behind them. Brokers send whole batches, so records in
 // front of r.next are usual and left out. Control records of transactions hold an offset and no request.
-func (r *partitionReader) collect(all kafka.RecordReader) ([]record, error) {
-	r.records, r.arena = r.records[:0], r.arena[:0]
+func (r *partitionReader) collect(batches []byte) ([]record, error) {
+	r.records, r.inflated = r.records[:0], r.inflated[:0]
 	next := r.next
-	for _, batch := range batchesOf(all) {
-		_, control := batch.(*protocol.ControlBatch)
-		for {
-			rec, err := batch.ReadRecord()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return nil, fmt.Errorf("read a batch of %s/%d: %w", r.topic, r.partition, err)
-			}
-			if rec.Offset >= next {
-				if rec.Offset > next && !r.compacted {
-					return nil, r.gap(next)
-				}
-				next = rec.Offset + 1
-				if !control {
-					if err := r.keep(rec); err != nil {
-						return nil, err
-					}
-				}
-			}
-			release(rec)
+	for rest := batches; len(rest) > 0; {
+		batch, behind, whole, err := nextBatch(rest)
+		if err != nil {
+			return nil, fmt.Errorf("read a batch of %s/%d: %w", r.topic, r.partition, err)
 		}
+		if !whole {
+			if len(rest) == len(batches) {
+				return nil, fmt.Errorf("the broker sent %d bytes of a batch of %s/%d and not all of it", len(rest), r.topic, r.partition)
+			}
+			break
+		}
+		if next, err = r.keep(&batch, next); err != nil {
+			return nil, err
+		}
+		rest = behind
 	}
 	if next == r.next && r.compacted && r.end > next {
 		next = r.end // compaction has left batches without records, up to the end
@@ -157,63 +175,39 @@ func (r *partitionReader) collect(all kafka.RecordReader) ([]record, error) {
 	return r.records, nil
 }
 
-// batchesOf takes the library's stream apart, because the stream leaves control batches out without a word.
-func batchesOf(all kafka.RecordReader) []protocol.RecordReader {
-	if stream, ok := all.(*protocol.RecordStream); ok {
-		return stream.Records
+// keep adds the records of a batch from next on, and returns the offset behind them.
+func (r *partitionReader) keep(batch *recordBatch, next int64) (int64, error) {
+	if batch.last < next {
+		return next, nil
 	}
-	return []protocol.RecordReader{all}
+	records, grown, err := batch.plain(r.inflated)
+	r.inflated = grown
+	if err != nil {
+		return next, fmt.Errorf("read a batch of %s/%d: %w", r.topic, r.partition, err)
+	}
+	c := cursor{rest: records}
+	for range batch.count {
+		rec := batch.record(&c, &r.format)
+		if c.err != nil {
+			return next, fmt.Errorf("read a batch of %s/%d: %w", r.topic, r.partition, c.err)
+		}
+		if rec.offset < next {
+			continue
+		}
+		if rec.offset > next && !r.compacted {
+			return next, r.gap(next)
+		}
+		next = rec.offset + 1
+		if !batch.control() {
+			r.records = append(r.records, rec)
+		}
+	}
+	if r.compacted {
+		next = max(next, batch.last+1)
+	}
+	return next, nil
 }
 
 func (r *partitionReader) gap(want int64) error {
 	return &GapError{r.topic, int32(r.partition), want, r.first, r.end}
-}
-
-// keep copies a record into the arena.
-func (r *partitionReader) keep(from *kafka.Record) error {
-	to := record{offset: from.Offset, time: from.Time, tombstone: from.Value == nil}
-	var err error
-	if to.key, err = r.copied(from.Key); err != nil {
-		return err
-	}
-	if to.value, err = r.copied(from.Value); err != nil {
-		return err
-	}
-	for _, header := range from.Headers {
-		switch header.Key {
-		case headerFormat:
-			to.format = string(header.Value)
-		case headerTreated:
-			to.treated = true
-		}
-	}
-	r.records = append(r.records, to)
-	return nil
-}
-
-// copied appends b to the arena. A part that was handed out keeps the arena of its time when that grows.
-func (r *partitionReader) copied(b protocol.Bytes) ([]byte, error) {
-	if b == nil {
-		return nil, nil
-	}
-	start := len(r.arena)
-	end := start + b.Len()
-	if end > cap(r.arena) {
-		r.arena = append(make([]byte, 0, max(2*cap(r.arena), end)), r.arena...)
-	}
-	r.arena = r.arena[:end]
-	_, err := io.ReadFull(b, r.arena[start:end])
-	if err != nil {
-		return nil, fmt.Errorf("read a record of %s/%d: %w", r.topic, r.partition, err)
-	}
-	return r.arena[start:end:end], nil
-}
-
-func release(rec *kafka.Record) {
-	if rec.Key != nil {
-		_ = rec.Key.Close()
-	}
-	if rec.Value != nil {
-		_ = rec.Value.Close()
-	}
 }
