@@ -318,7 +318,14 @@ func (d *combined) named(name, value []byte, e *sundew.Event) {
 	d.attribute(e, key, d.unescaped(value))
 }
 
+// attribute keeps a value under its key; the last of equal keys holds.
 func (d *combined) attribute(e *sundew.Event, key string, value []byte) {
+	for i := range e.Attributes {
+		if e.Attributes[i].Key == key {
+			e.Attributes[i].Value = d.repeated(value, sundew.MaxText)
+			return
+		}
+	}
 	if len(e.Attributes) == sundew.MaxAttributes {
 		d.counted.Dropped++
 		return

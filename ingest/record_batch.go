@@ -78,7 +78,7 @@ func (b *recordBatch) control() bool { return b.attributes&controlBit != 0 }
 // take by default.
 const maxInflated = 256 << 20
 
-// plain returns the records without compression, in dst where there was one. dst grows as needed.
+// plain returns the records without compression: behind what dst holds where there was one, or in a larger array.
 func (b *recordBatch) plain(dst []byte) (records, grown []byte, err error) {
 	compression := kafka.Compression(b.attributes & compressionBits)
 	if compression == 0 {
@@ -92,8 +92,10 @@ func (b *recordBatch) plain(dst []byte) (records, grown []byte, err error) {
 	defer func() { _ = r.Close() }() // gives the reader back; it has been read to its end
 	start := len(dst)
 	for {
-		if len(dst) == cap(dst) {
-			dst = append(dst, 0)[:len(dst)]
+		if len(dst) == cap(dst) { // the batches in front keep the old array
+			grown := make([]byte, len(dst)-start, max(2*cap(dst), 1<<20))
+			copy(grown, dst[start:])
+			dst, start = grown, 0
 		}
 		n, err := r.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
