@@ -129,9 +129,12 @@ var (
 )
 
 // PartitionKey is the network whose lines must stay in order: the key of records in the topic of requests.
-func PartitionKey(addr netip.Addr) string {
+func PartitionKey(addr netip.Addr) string { return string(AppendPartitionKey(nil, addr)) }
+
+// AppendPartitionKey appends PartitionKey and returns the extended slice.
+func AppendPartitionKey(dst []byte, addr netip.Addr) []byte {
 	prefixes, n := Prefixes(addr)
-	return prefixes[n-1].String()
+	return prefixes[n-1].AppendTo(dst)
 }
 
 // AppendEntities appends everybody whom the request names, narrowest address first, and returns the extended slice.

@@ -57,16 +57,17 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = appendSeconds(dst, "edge.delay", e.EdgeDelay, e.EdgeDelay > 0)
 	dst = appendText(dst, "decision.id", e.DecisionID)
 	for _, a := range e.Attributes {
-		dst = appendKey(dst, a.Key)
-		dst = appendJSONString(dst, a.Value)
+		dst = appendJSONString(append(dst, ','), a.Key)
+		dst = appendJSONString(append(dst, ':'), a.Value)
 	}
 	return append(dst, '}')
 }
 
+// appendKey appends a key of the contract, none of which needs escapes.
 func appendKey(dst []byte, key string) []byte {
-	dst = append(dst, ',')
-	dst = appendJSONString(dst, key)
-	return append(dst, ':')
+	dst = append(dst, ',', '"')
+	dst = append(dst, key...)
+	return append(dst, '"', ':')
 }
 
 func appendText(dst []byte, key, value string) []byte {
@@ -108,6 +109,30 @@ func appendSeconds(dst []byte, key string, d time.Duration, known bool) []byte {
 	return dst
 }
 
+// isPlain says whether a byte stands for itself in a JSON string.
+func isPlain(c byte) bool {
+	return c >= ' ' && c != '"' && c != '\\' && c < 0x7f
+}
+
+// plainPrefix returns how many bytes in front of s stand for themselves, down to a multiple of eight where not all do.
+func plainPrefix(s string) int {
+	const every, high = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, backslash := w^('"'*every), w^('\\'*every)
+		// A subtraction borrows from the high bit of a byte that is too small, and w+every sets that of 0x7f.
+		if (w|(w+every)|(w-' '*every)|(quote-every)|(backslash-every))&high != 0 {
+			return i
+		}
+	}
+	for i < len(s) && isPlain(s[i]) {
+		i++
+	}
+	return i
+}
+
 const hexDigits = "0123456789abcdef"
 
 // appendJSONString quotes s for JSON (RFC 8259). Bytes that are not UTF-8 become U+FFFD, control characters and the
@@ -115,9 +140,9 @@ const hexDigits = "0123456789abcdef"
 func appendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plainPrefix(s); i < len(s); {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf && c != 0x7f {
+		if isPlain(c) {
 			i++
 			continue
 		}

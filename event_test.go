@@ -58,6 +58,26 @@ func TestAppendJSONLeavesOutTheUnknown(t *testing.T) {
 	}
 }
 
+// TestAppendJSONEscapesEveryByteEverywhere puts every byte at every place of a text that is read eight bytes at a time.
+func TestAppendJSONEscapesEveryByteEverywhere(t *testing.T) {
+	for c := range 256 {
+		for at := range 18 {
+			text := strings.Repeat("a", at) + string([]byte{byte(c)}) + strings.Repeat("b", 17-at)
+			e := sundew.Event{Client: netip.MustParseAddr("192.0.2.1"), Path: text}
+			line := e.AppendJSON(nil)
+			var got struct {
+				Path string `json:"url.path"`
+			}
+			if err := json.Unmarshal(line, &got); err != nil || got.Path != string([]rune(text)) {
+				t.Fatalf("path %q came back as %q: %v", text, got.Path, err)
+			}
+			if bare := strings.Contains(string(line), `"url.path":"`+text+`"`); bare != (c >= ' ' && c < 0x7f && c != '"' && c != '\\') {
+				t.Fatalf("path %q stands in %s", text, line)
+			}
+		}
+	}
+}
+
 func FuzzAppendJSON(f *testing.F) {
 	for _, seed := range []string{"", "plain", "\x00\x1f\x7f", "\xff\xfe", "\u2028\u2029", `"\`, "</script>"} {
 		f.Add(seed)

@@ -25,6 +25,8 @@ type intake struct {
 	complete func(e *sundew.Event, n int64) *LineError
 
 	lines           int64
+	event           sundew.Event // the one in hand
+	page            []byte       // keys and values of events stand here side by side
 	events, letters []Record
 	size            int
 	tally           tally
@@ -52,10 +54,10 @@ func newLetterNumbers(now time.Time) *letterNumbers {
 func (i *intake) add(line []byte, size int, now time.Time) {
 	n := i.lines
 	i.lines++
-	var e sundew.Event
-	what, letter := i.decode(i.decoder, i.format, line, size, now, &e)
+	e := &i.event
+	what, letter := i.decode(i.decoder, i.format, line, size, now, e)
 	if what == parsed {
-		if bad := i.complete(&e, n); bad != nil {
+		if bad := i.complete(e, n); bad != nil {
 			what, letter = rejected, i.letter(i.format, bad.Reason, bad.Detail, line)
 		}
 	}
@@ -63,11 +65,30 @@ func (i *intake) add(line []byte, size int, now time.Time) {
 	case skipped:
 		i.tally.skipped++
 	case parsed:
-		i.events = i.keep(i.events, Record{Key: []byte(sundew.PartitionKey(e.Client)), Value: e.AppendJSON(nil), Headers: i.marks()})
+		i.events = i.keep(i.events, i.record(e))
 		i.tally.parsed++
 	case rejected:
 		i.reject(letter, now)
 	}
+}
+
+// The sizes of a page, and of what must be left of one for another event: few are larger.
+const (
+	pageSize = 128 << 10
+	pageRoom = 4 << 10
+)
+
+// record writes an event for the log. A full page is left to the records on it, which the producer may still hold.
+func (i *intake) record(e *sundew.Event) Record {
+	if cap(i.page)-len(i.page) < pageRoom {
+		i.page = make([]byte, 0, pageSize)
+	}
+	start := len(i.page)
+	page := sundew.AppendPartitionKey(i.page, e.Client)
+	key := len(page)
+	page = e.AppendJSON(page)
+	i.page = page
+	return Record{Key: page[start:key:key], Value: page[key:len(page):len(page)], Headers: i.marks()}
 }
 
 // treatedMark tells who reads a record that its event has been treated: a pseudonym must get no other.
