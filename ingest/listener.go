@@ -1,15 +1,16 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -233,7 +234,9 @@ func (l *listener) take(w http.ResponseWriter, r *http.Request, toLines func([]b
 	default:
 		return receipt{}, &refusal{http.StatusServiceUnavailable, "too many posts at once: send this one again", time.Second}
 	}
-	body, no := l.body(w, r)
+	room := bodies.Get().(*bytes.Buffer)
+	defer giveBack(room)
+	body, no := l.body(w, r, room)
 	if no == nil {
 		body, no = toLines(body)
 	}
@@ -295,22 +298,33 @@ func (l *listener) format(r *http.Request) string {
 	return l.config.Format
 }
 
-// body reads and decompresses the whole body, so that nothing of one that is too large gets into the log.
-func (l *listener) body(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+// bodies holds buffers for the posts to come: nothing of a body is left to anybody when its post has been answered.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// keptBody is the largest buffer that waits for another post.
+const keptBody = 4 << 20
+
+func giveBack(room *bytes.Buffer) {
+	if room.Cap() <= keptBody {
+		room.Reset()
+		bodies.Put(room)
+	}
+}
+
+// body reads and decompresses the whole body into room, so that nothing of one that is too large gets into the log.
+func (l *listener) body(w http.ResponseWriter, r *http.Request, room *bytes.Buffer) ([]byte, *refusal) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(l.config.ReadTimeout)) // tests have no connection
 	raw := &meter{r: http.MaxBytesReader(w, r.Body, l.config.MaxBody)}
 	plain, err := decompressed(raw, r.Header.Get("Content-Encoding"))
 	if errors.Is(err, errEncoding) {
 		return nil, refuse(http.StatusUnsupportedMediaType, "Content-Encoding %q is not known: want gzip, zstd or identity", r.Header.Get("Content-Encoding"))
 	}
-	var body []byte
 	if err == nil {
 		defer plain.close()
-		guard := &inflation{r: plain, raw: raw, limit: l.config.MaxDecoded}
-		body, err = io.ReadAll(guard)
+		_, err = room.ReadFrom(&inflation{r: plain, raw: raw, limit: l.config.MaxDecoded})
 	}
 	if err == nil {
-		return body, nil
+		return room.Bytes(), nil
 	}
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, refuse(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes: send it in parts", large.Limit)
