@@ -57,7 +57,7 @@ type message struct {
 const messageOverhead = 128
 
 // usualMessage is what a message weighs at least where the queue's bytes are to run out before its places do.
-const usualMessage = 512
+const usualMessage = 256
 
 // OpenSyslog binds the socket of one entry of all.Syslog. Nothing is read until Run runs, and p must run as long as that does.
 func OpenSyslog(ctx context.Context, c SyslogConfig, all ListenerConfig, p *Producer, reg prometheus.Registerer, log *slog.Logger) (*Syslog, error) {
