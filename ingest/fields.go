@@ -317,8 +317,13 @@ func setQueryMark(d *assembler, e *sundew.Event, text []byte) bool {
 	return setQuery(d, e, bytes.TrimPrefix(text, []byte("?")))
 }
 
+// setTargetText reads a target that has a path; without one another key may have it.
 func setTargetText(d *assembler, e *sundew.Event, text []byte) bool {
-	d.target(e, splitTarget(text, nil))
+	t := splitTarget(text, nil)
+	if len(t.path) == 0 {
+		return false
+	}
+	d.target(e, t)
 	return true
 }
 
