@@ -12,6 +12,8 @@ type channel struct {
 	kinds [sundew.NumKinds]bool
 	// crowd is true where the expectation grows with the tenured devices behind the entity, so that all of them are heard.
 	crowd bool
+	// prior is what the population is assumed to do, of the channels that learn more; see means.
+	prior *priorOf
 	// step takes the channel's part of the event and returns its evidence ratio and the weight of starting here. tried is
 	// false where the event says nothing to the channel.
 	step func(s *state, t *trial) (ratio, start float64, tried bool)
@@ -82,14 +84,14 @@ type priorOf [sundew.NumKinds]beta
 func bernoulli(s *state, ch int, prior *priorOf, hit bool, damp float64) (ratio, start float64, tried bool) {
 	d := s.duel(ch)
 	start = startWeight(uint32(d.Trials))
-	return d.step(prior[s.Kind], hit, damp), start, true
+	return d.step(s.prior(ch, prior), hit, damp), start, true
 }
 
 // rare is bernoulli for what hardly any legitimate entity shows.
 func rare(s *state, ch int, prior *priorOf, hit bool, damp float64) (ratio, start float64, tried bool) {
 	d := s.duel(ch)
 	start = startWeight(uint32(d.Trials))
-	return d.rareStep(prior[s.Kind], hit, damp), start, true
+	return d.rareStep(s.prior(ch, prior), hit, damp), start, true
 }
 
 // habit takes the day's first trial of a duel about what a legitimate entity does nearly always or hardly ever. Further

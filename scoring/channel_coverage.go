@@ -15,6 +15,7 @@ func coverageChannel(ch, set int, name string, prior *priorOf, things string, on
 	return channel{
 		name:  name,
 		kinds: kinds(on...),
+		prior: prior,
 		step: func(s *state, t *trial) (float64, float64, bool) {
 			isNew, damp, tried := s.cover(inToday(set), t.bits[set])
 			if !tried {
@@ -25,7 +26,7 @@ func coverageChannel(ch, set int, name string, prior *priorOf, things string, on
 		explain: func(s *state) (observed, expected float64, window time.Duration, sentence string) {
 			d := s.duel(ch)
 			observed = distinct(s.members(inToday(set)))
-			expected = 1 + d.expected(prior[s.Kind])
+			expected = 1 + d.expected(s.prior(ch, prior))
 			return observed, expected, s.sinceMidnight(),
 				fmt.Sprintf("%s %.0f different %s in %d requests, at most %.1f expected", about(observed), observed, things, int(d.Trials)+1, expected)
 		},

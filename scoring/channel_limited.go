@@ -16,6 +16,7 @@ var limitedPrior = priorOf{
 func limitedChannel() channel {
 	return channel{
 		name:  "outcome_limited",
+		prior: &limitedPrior,
 		kinds: kinds(sundew.KindIP, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey),
 		step: func(s *state, t *trial) (float64, float64, bool) {
 			if t.ours || t.unbidden || t.status == 0 || t.status == statusClientClosed {

@@ -24,7 +24,8 @@ var authPrior = priorOf{
 // authChannel sees authentication attempts fail.
 func authChannel() channel {
 	return channel{
-		name: "outcome_auth",
+		name:  "outcome_auth",
+		prior: &authPrior,
 		kinds: kinds(sundew.KindIP, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey,
 			sundew.KindFingerprint, sundew.KindASN),
 		step: func(s *state, t *trial) (float64, float64, bool) {
@@ -78,6 +79,7 @@ func writesChannel() channel {
 func clientErrorChannel() channel {
 	return channel{
 		name:  "outcome_client_error",
+		prior: &clientErrorPrior,
 		kinds: kinds(sundew.KindIP, sundew.KindPrefix, sundew.KindDevice, sundew.KindAccount, sundew.KindAPIKey),
 		step: func(s *state, t *trial) (float64, float64, bool) {
 			return outcomeStep(s, t, chClientError, ofClientError, &clientErrorPrior, seldom)
@@ -147,7 +149,7 @@ func outcomeStep(s *state, t *trial, ch, of int, prior *priorOf, belief beta) (r
 	}
 	d := s.duel(ch)
 	start = startWeight(uint32(d.Trials))
-	return d.lifted(prior[s.Kind], belief, failed, t.weather(s, of)), start, true
+	return d.lifted(s.prior(ch, prior), belief, failed, t.weather(s, of)), start, true
 }
 
 // weather is the one that bears on the entity's outcome. Hardly any group is known long enough to vote, so theirs is that
@@ -163,7 +165,7 @@ func (t *trial) weather(s *state, of int) *air {
 func outcomeExplain(ch int, prior *priorOf, format string) func(*state) (float64, float64, time.Duration, string) {
 	return func(s *state) (observed, expected float64, window time.Duration, sentence string) {
 		d := s.duel(ch)
-		expected = d.expected(prior[s.Kind])
+		expected = d.expected(s.prior(ch, prior))
 		return float64(d.Hits), expected, s.sinceMidnight(), fmt.Sprintf(format, d.Hits, d.Trials, expected)
 	}
 }

@@ -105,7 +105,7 @@ func (s *state) closeMinute() {
 func (s *state) rateExpected() float64 {
 	closed := max(float64(s.Windows)-1, 0)
 	own := float64(float64(s.PastMean)*float64(s.PastWindows)) + max(float64(s.TodayCount)-closed, 0)
-	law := s.rates[s.Kind]
+	law := s.believed.Rates[s.Kind]
 	population, shrinkage := float64(law.Mean), float64(law.Shrinkage)
 	mean := (float64(shrinkage*population) + own) / (shrinkage + float64(s.PastWindows) + closed)
 	return max(mean, population) * max(1, s.tenured())
@@ -118,7 +118,7 @@ var evenly = [rateLaws - 1]float32{.1, .1}
 func (s *state) closeRate(weight float64) {
 	count, windows := float64(s.TodayCount)+float64(s.InMinute), float64(s.Windows)
 	if windows > 0 && weight > 0 {
-		today := min(count/windows-1, 2*max(float64(s.PastMean), float64(s.rates[s.Kind].Mean)))
+		today := min(count/windows-1, 2*max(float64(s.PastMean), float64(s.believed.Rates[s.Kind].Mean)))
 		size := min(float64(s.PastWindows)+float64(weight*windows), maxPastWindows)
 		share := float64(weight*windows) / (float64(s.PastWindows) + float64(weight*windows))
 		s.PastMean = float32(float64(s.PastMean) + float64(share*(today-float64(s.PastMean))))

@@ -95,7 +95,7 @@ func (e *Engine) reset() {
 	}
 	e.population = newPopulation()
 	for i := range e.cells {
-		e.cells[i].table.rates = &e.population.rates
+		e.cells[i].table.believed = &e.population.believed
 	}
 	e.places = [places]place{}
 }
@@ -132,6 +132,7 @@ type cell struct {
 	high    []castVote                           // those of high evidence
 	steps   *flows                               // from route to route, of this epoch; nil where there were none
 	rates   rateVotes
+	heard   heard
 	volumes volumeVotes // on the requests for routes, of this epoch
 	warmth  uint64      // see table.warm; not part of the state
 }

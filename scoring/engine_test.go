@@ -457,7 +457,7 @@ func TestReasonsAreTheLoudest(t *testing.T) {
 
 // stateOf is a state of no table.
 func stateOf(h hot) *state {
-	return &state{hot: &h, coldPart: new(cold), crowdPart: new(crowd), volumePart: new(volume), rates: &assumedRates}
+	return &state{hot: &h, coldPart: new(cold), crowdPart: new(crowd), volumePart: new(volume), believed: &nothingLearned}
 }
 
 func withMembers(bitmaps map[int]uint64) *state {

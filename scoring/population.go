@@ -23,11 +23,12 @@ type population struct {
 	volumes *volumes
 
 	knownRates knownRates
-	rates      rates
+	heard      knownHeard
+	believed   believed // what they say
 }
 
 func newPopulation() population {
-	p := population{climate: calm, lessons: newLessons(), volumes: new(volumes), rates: assumedRates}
+	p := population{climate: calm, lessons: newLessons(), volumes: new(volumes), believed: newBelieved()}
 	for segment := range p.maps {
 		p.maps[segment] = uncalibrated
 	}
@@ -63,6 +64,7 @@ func (e *Engine) turn() {
 	e.turnFlows()
 	e.turnVolumes()
 	e.turnRates()
+	e.turnMeans()
 }
 
 // close ends the entity's client-day if it is before the given one. The client-day votes with its highest evidence, unless
@@ -85,7 +87,8 @@ func (e *Engine) close(c *cell, s *state, day uint16) {
 	}
 	if s.Trials > 0 && verdict != sundew.VerdictAbuse && s.DayPoints < convicted {
 		c.volumes.cast(s)
-		c.rates.vote(s, e.population.rates[s.Kind])
+		c.rates.vote(s, e.population.believed.Rates[s.Kind])
+		c.heard.vote(s)
 	}
 	s.close(day, verdict == sundew.VerdictLegitimate)
 }

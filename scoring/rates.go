@@ -68,14 +68,14 @@ func (e *Engine) turnRates() {
 		e.cells[i].rates = rateVotes{}
 	}
 	p := &e.population
-	for kind := range p.rates {
+	for kind := range votes {
 		k, v := &p.knownRates[kind], &votes[kind]
 		k.Days = float64(k.Days*remembered) + float64(v.Days)
 		k.Mean = float64(k.Mean*remembered) + float64(float64(v.Means)/rateUnit)
 		k.Square = float64(k.Square*remembered) + float64(float64(v.Squares)/(rateUnit*rateUnit))
 		k.Short = float64(k.Short*remembered) + float64(float64(v.Shorts)/rateUnit)
 		if k.Days >= leastRates {
-			p.rates[kind] = p.rates[kind].moved(k.Mean/k.Days, k.Square/k.Days, k.Short/k.Days, assumedRates[kind])
+			p.believed.Rates[kind] = p.believed.Rates[kind].moved(k.Mean/k.Days, k.Square/k.Days, k.Short/k.Days, assumedRates[kind])
 		}
 	}
 }

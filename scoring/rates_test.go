@@ -37,11 +37,11 @@ func learnedRate(days int, mean, shape, abusers float64) rateLaw {
 			if rng.Float64() < abusers {
 				own = 1000
 			}
-			e.cells[3].rates.vote(rateDay(rng, 10+rng.IntN(30), own), e.population.rates[sundew.KindIP])
+			e.cells[3].rates.vote(rateDay(rng, 10+rng.IntN(30), own), e.population.believed.Rates[sundew.KindIP])
 		}
 		e.turnRates()
 	}
-	return e.population.rates[sundew.KindIP]
+	return e.population.believed.Rates[sundew.KindIP]
 }
 
 func TestRatesLearnThePopulation(t *testing.T) {
@@ -75,10 +75,10 @@ func TestRatesAreNotPoisoned(t *testing.T) {
 func TestFewDaysTeachNoRate(t *testing.T) {
 	e := &Engine{population: newPopulation()}
 	for range leastRates - 1 {
-		e.cells[0].rates.vote(rateDay(rand.New(rand.NewPCG(1, 1)), 20, 2), e.population.rates[sundew.KindIP])
+		e.cells[0].rates.vote(rateDay(rand.New(rand.NewPCG(1, 1)), 20, 2), e.population.believed.Rates[sundew.KindIP])
 	}
 	e.turnRates()
-	if got := e.population.rates[sundew.KindIP]; got != assumedRates[sundew.KindIP] {
+	if got := e.population.believed.Rates[sundew.KindIP]; got != assumedRates[sundew.KindIP] {
 		t.Errorf("law %v", got)
 	}
 }

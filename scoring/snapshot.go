@@ -46,7 +46,7 @@ func (e *Engine) appendPopulation(dst []byte) []byte {
 			}
 		}
 	}
-	for _, part := range [...]any{p.day, p.minute, p.climate, weather, &p.flows, e.steps(), p.rates, p.knownRates, e.rateVotes()} {
+	for _, part := range [...]any{p.day, p.minute, p.climate, weather, &p.flows, e.steps(), &p.believed, p.knownRates, p.heard, e.rateVotes(), e.heard()} {
 		dst, _ = binary.Append(dst, order, part) // fails for types without a fixed size alone
 	}
 	var cast []castVote
@@ -208,12 +208,15 @@ func (e *Engine) restore(r *reader) error {
 func (e *Engine) restorePopulation(r *reader) error {
 	p := &e.population
 	e.cells[0].steps = new(flows)
-	for _, part := range [...]any{&p.day, &p.minute, &p.climate, &e.cells[0].weather, &p.flows, e.cells[0].steps, &p.rates, &p.knownRates, &e.cells[0].rates} {
+	for _, part := range [...]any{&p.day, &p.minute, &p.climate, &e.cells[0].weather, &p.flows, e.cells[0].steps, &p.believed, &p.knownRates, &p.heard, &e.cells[0].rates, &e.cells[0].heard} {
 		if _, err := binary.Decode(r.bytes(binary.Size(part)), order, part); err != nil {
 			return fmt.Errorf("%w: %w", errState, err)
 		}
 	}
-	for kind, l := range p.rates {
+	if !p.believed.Means.valid() {
+		return fmt.Errorf("%w: a channel expects what cannot be", errState)
+	}
+	for kind, l := range p.believed.Rates {
 		if !l.valid() {
 			return fmt.Errorf("%w: the rate of %ss is %+v", errState, sundew.Kind(kind), l)
 		}

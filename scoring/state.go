@@ -60,7 +60,7 @@ type state struct {
 	coldPart   *cold
 	crowdPart  *crowd
 	volumePart *volume
-	rates      *rates // of the population
+	believed   *believed // of the population
 
 	coldTouched, crowdTouched, volumeTouched bool
 }

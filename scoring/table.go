@@ -13,11 +13,11 @@ type table struct {
 	hand  int
 	gate  gate
 
-	colds   parts[cold]
-	crowds  parts[crowd]
-	volumes parts[volume]
-	rates   *rates // of the population
-	opened  state
+	colds    parts[cold]
+	crowds   parts[crowd]
+	volumes  parts[volume]
+	believed *believed // of the population
+	opened   state
 }
 
 const (
@@ -37,7 +37,7 @@ func (t *table) extend() (slot int) {
 }
 
 func newTable(limit int) *table {
-	return &table{index: make([]uint32, firstIndex), limit: limit, gate: newGate(limit), rates: &assumedRates}
+	return &table{index: make([]uint32, firstIndex), limit: limit, gate: newGate(limit), believed: &nothingLearned}
 }
 
 // An entry of the index is slot+1 and, in the bits above, a tag of the hash: a search looks at hardly any state but the
@@ -122,7 +122,7 @@ func (t *table) admit(hash uint64, kind sundew.Kind, second uint32) *hot {
 
 // open shows the whole state of an entity, until the next is opened. It ends with keep.
 func (t *table) open(h *hot) *state {
-	t.opened = state{hot: h, coldPart: t.colds.at(h.Cold), crowdPart: t.crowds.at(h.Crowd), volumePart: t.volumes.at(h.Volume), rates: t.rates}
+	t.opened = state{hot: h, coldPart: t.colds.at(h.Cold), crowdPart: t.crowds.at(h.Crowd), volumePart: t.volumes.at(h.Volume), believed: t.believed}
 	return &t.opened
 }
 
