@@ -35,6 +35,11 @@ type DeadLetter struct {
 	Reason    string `json:"reason"` // a short fixed text, such as "timestamp missing": fit for a metric label
 	Detail    string `json:"detail"` // what exactly, with column where known; may quote the line
 	Line      string `json:"line"`   // the original, at most MaxLine bytes, valid UTF-8
+
+	// Attempt counts the replays of the line. Of several letters with one place the last holds.
+	Attempt int `json:"attempt,omitempty"`
+	// Replayed says that the last attempt read the line: its event is in the log, and the letter is no longer dead.
+	Replayed bool `json:"replayed,omitempty"`
 }
 
 // Source is a log that is read from a position on.

@@ -104,10 +104,15 @@ func (i *intake) marks() []Header {
 // reject takes a letter that has Format, Reason, Detail and Line.
 func (i *intake) reject(letter sundew.DeadLetter, now time.Time) {
 	letter.Time, letter.Source, letter.Offset = now, i.source, i.numbers.last.Add(1)
-	value, _ := json.Marshal(letter) // texts and numbers always encode
-	i.letters = i.keep(i.letters, Record{Key: []byte(letter.Source), Value: value})
+	i.write(letter)
 	i.tally.rejected++
 	i.tally.reasons[letter.Reason]++
+}
+
+// write takes a letter that has everything.
+func (i *intake) write(letter sundew.DeadLetter) {
+	value, _ := json.Marshal(letter) // texts and numbers always encode
+	i.letters = i.keep(i.letters, Record{Key: []byte(letter.Source), Value: value})
 }
 
 func (i *intake) keep(records []Record, r Record) []Record {

@@ -49,10 +49,20 @@ func (p *post) run(ctx context.Context, body []byte) error {
 
 // check refuses a line that claims to come from a gateway that the token is not for, and stamps the others.
 func (p *post) check(e *sundew.Event, n int64) *LineError {
-	if p.who != nil && p.who.gateway != "" && e.Gateway != "" && e.Gateway != p.who.gateway {
-		return &LineError{"gateway of another token", e.Gateway}
+	if p.who != nil {
+		if bad := ownGateway(e, p.who.gateway); bad != nil {
+			return bad
+		}
 	}
 	p.stamp.put(e, n)
+	return nil
+}
+
+// ownGateway refuses an event that names another gateway than the one that its token is for, "" for any.
+func ownGateway(e *sundew.Event, gateway string) *LineError {
+	if gateway != "" && e.Gateway != "" && e.Gateway != gateway {
+		return &LineError{"gateway of another token", e.Gateway}
+	}
 	return nil
 }
 

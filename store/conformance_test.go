@@ -408,6 +408,21 @@ func testDeadLetters(t *testing.T, s Store) {
 	slices.Reverse(letters)
 	equal(t, "letters, newest first", got, letters)
 	equal(t, "counts", counts(t, s), Counts{DeadLetters: 4})
+
+	failed, replayed := letters[0], letters[1]
+	failed.Attempt, failed.Reason = 1, "client address missing"
+	replayed.Attempt, replayed.Replayed = 1, true
+	for _, some := range [][]sundew.DeadLetter{{failed, replayed}, append(letters, failed, replayed)} { // once more, as after a restart
+		if err := s.RecordDeadLetters(t.Context(), some); err != nil {
+			t.Fatal(err)
+		}
+		if got, err = s.DeadLetters(t.Context(), always, 10); err != nil {
+			t.Fatal(err)
+		}
+		stays := failed
+		stays.Attempt = 0
+		equal(t, "letters after a replay", got, []sundew.DeadLetter{stays, letters[2], letters[3]})
+	}
 }
 
 func testRangeEdges(t *testing.T, s Store) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 
 	"github.com/duckdb/duckdb-go/v2"
 
@@ -28,14 +29,18 @@ func deadLetterTable() []column {
 // RecordDeadLetters keeps lines that could not be read. See Store.
 func (d *DuckDB) RecordDeadLetters(ctx context.Context, letters []sundew.DeadLetter) error {
 	err := d.write(ctx, "dead letters", func(ctx context.Context, conn *sql.Conn) (func(), error) {
-		first := firstByPlace(letters)
+		last := lastByPlace(letters)
 		stored, err := countRows(ctx, conn, "dead_letters")
 		if err != nil {
 			return nil, err
 		}
+		if err := replaceReplayed(ctx, conn, last); err != nil {
+			return nil, err
+		}
+		last = slices.DeleteFunc(last, func(l *sundew.DeadLetter) bool { return l.Replayed })
 		err = runWithRows(ctx, conn, `
 			INSERT INTO dead_letters SELECT appended_data.* FROM appended_data
-			ANTI JOIN dead_letters USING (source, log_partition, log_offset)`, deadLetterTable(), first, appendDeadLetter)
+			ANTI JOIN dead_letters USING (source, log_partition, log_offset)`, deadLetterTable(), last, appendDeadLetter)
 		if err != nil {
 			return nil, err
 		}
@@ -44,8 +49,9 @@ func (d *DuckDB) RecordDeadLetters(ctx context.Context, letters []sundew.DeadLet
 			return nil, err
 		}
 		return func() {
-			d.metrics.rows.WithLabelValues("dead_letters").Add(float64(total - stored))
-			d.metrics.repeated.WithLabelValues("dead_letters").Add(float64(int64(len(letters)) - (total - stored)))
+			added := max(total-stored, 0) // replayed letters leave
+			d.metrics.rows.WithLabelValues("dead_letters").Add(float64(added))
+			d.metrics.repeated.WithLabelValues("dead_letters").Add(float64(int64(len(letters)) - added))
 		}, nil
 	})
 	if err != nil {
@@ -54,23 +60,34 @@ func (d *DuckDB) RecordDeadLetters(ctx context.Context, letters []sundew.DeadLet
 	return nil
 }
 
-// firstByPlace keeps the first letter of each place in a source.
-func firstByPlace(letters []sundew.DeadLetter) []*sundew.DeadLetter {
+// replaceReplayed makes room for the letters whose line was tried again.
+func replaceReplayed(ctx context.Context, conn *sql.Conn, letters []*sundew.DeadLetter) error {
+	again := slices.DeleteFunc(slices.Clone(letters), func(l *sundew.DeadLetter) bool { return l.Attempt == 0 })
+	return runWithRows(ctx, conn, `
+		DELETE FROM dead_letters AS old USING appended_data AS again
+		WHERE old.source = again.source AND old.log_partition = again.log_partition AND old.log_offset = again.log_offset`,
+		deadLetterTable(), again, appendDeadLetter)
+}
+
+// lastByPlace keeps the last letter of each place in a source.
+func lastByPlace(letters []sundew.DeadLetter) []*sundew.DeadLetter {
 	type place struct {
 		source    string
 		partition int32
 		offset    int64
 	}
-	seen := make(map[place]bool, len(letters))
-	var first []*sundew.DeadLetter
+	index := make(map[place]int, len(letters))
+	var last []*sundew.DeadLetter
 	for i := range letters {
 		at := place{letters[i].Source, letters[i].Partition, letters[i].Offset}
-		if !seen[at] {
-			seen[at] = true
-			first = append(first, &letters[i])
+		if n, seen := index[at]; seen {
+			last[n] = &letters[i]
+			continue
 		}
+		index[at] = len(last)
+		last = append(last, &letters[i])
 	}
-	return first
+	return last
 }
 
 func appendDeadLetter(values []driver.Value, l *sundew.DeadLetter) ([]driver.Value, error) {

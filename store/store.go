@@ -21,7 +21,8 @@ type Store interface {
 	sundew.Recorder
 	// Resume returns the offset that the next batch of the partition should start from, 0 when nothing is stored.
 	Resume(ctx context.Context, partition int32) (next int64, err error)
-	// RecordDeadLetters keeps lines that could not be read, once by source, partition and offset.
+	// RecordDeadLetters keeps lines that could not be read, once by source, partition and offset. A letter of a later
+	// attempt takes the place of the one before, and a replayed one leaves.
 	RecordDeadLetters(ctx context.Context, letters []sundew.DeadLetter) error
 
 	// Overview counts the range in steps that start at r.From; every step is there, the last may reach beyond r.To. The

@@ -49,6 +49,8 @@ func commands() []command {
 		{"run", "", "everything in one process: broker, store, scoring, rules, feed and console", runRun},
 		{"replay", "FILE...", "score log files offline and write the decisions", runReplay},
 		{"parse", "FILE...", "print each log line as a canonical JSON event", runParse},
+		{"dead-letters list", "", "show the lines that could not be read, and why", runDeadLettersList},
+		{"dead-letters replay", "", "read them again after a fix; what can be read goes into the log", runDeadLettersReplay},
 		{"edge", "", "enforce beside the API: a reverse proxy that follows the feed", runEdge},
 		{"simulate", "", "write labelled traffic with attacks whose truth is known", runSimulate},
 		{"bench quality", "", "measure detection and false positives on simulated traffic", runBenchQuality},
@@ -104,6 +106,9 @@ func find(args []string) (c command, rest []string, err error) {
 	if args[0] == "bench" {
 		return c, nil, usageError{"bench: want quality, see sundew help"}
 	}
+	if args[0] == "dead-letters" {
+		return c, nil, usageError{"dead-letters: want list or replay, see sundew help"}
+	}
 	if args[0] == "rules" {
 		return c, nil, usageError{"rules: want lint or test, see sundew help"}
 	}
@@ -124,7 +129,7 @@ Usage: sundew COMMAND [flags] [arguments]
 
 `)
 	for _, c := range commands() {
-		fmt.Fprintf(t.out, "  %-13s %s\n", c.name, c.summary)
+		fmt.Fprintf(t.out, "  %-19s %s\n", c.name, c.summary)
 	}
 	fmt.Fprint(t.out, `
 Start with:   sundew run --demo            then open http://127.0.0.1:8080/

@@ -29,7 +29,10 @@ func TestMain(m *testing.M) {
 
 // TestScripts plays sessions of the command line: what a person types and what they see.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, Deadline: time.Now().Add(3 * time.Minute)})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", RequireExplicitExec: true, Deadline: time.Now().Add(3 * time.Minute),
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"broker": scriptBroker},
+	})
 }
 
 // TestReadmeShowsARuleThatWorks lints and tests the example that newcomers copy.
