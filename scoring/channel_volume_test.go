@@ -63,6 +63,11 @@ func TestVolumeChannel(t *testing.T) {
 	if got := volumeOfDevice(t, e, "hoarder-0"); got < 7 {
 		t.Errorf("who fills a cart has %.1f nats", got)
 	}
+	for _, of := range e.Learned().Kinds {
+		if of.Kind == sundew.KindDevice && (of.Routes != 2 || of.Muted != 0) {
+			t.Errorf("%+v: want two routes known", of)
+		}
+	}
 	e = newEngine(t, 1)
 	e.Score(sundew.Batch{Events: carts(0, 1, "hoarder-", 90)})
 	if got := volumeOfDevice(t, e, "hoarder-0"); !math.IsInf(got, -1) {

@@ -27,6 +27,14 @@ func TestLearned(t *testing.T) {
 		e.Score(sundew.Batch{Events: events, Labels: labels})
 	}
 	l = e.Learned()
+	for _, of := range l.Kinds {
+		if of.Kind == sundew.KindIP && (of.Rate != 8 || of.Hits["outcome_auth"] != .1 || of.Routes != 0) {
+			t.Errorf("of addresses %+v, want what is assumed", of)
+		}
+	}
+	if len(l.Kinds) != sundew.NumKinds-1 {
+		t.Errorf("%d kinds", len(l.Kinds))
+	}
 	sum := 0.
 	for _, weight := range l.Weights {
 		sum += weight

@@ -12,7 +12,7 @@ import (
 
 // learnedMetrics shows what the engines have learned, once per epoch of each.
 type learnedMetrics struct {
-	clientDays, evidence, weights, held, labelled *prometheus.GaugeVec
+	epoch, clientDays, evidence, weights, held, labelled, rates, hits, routes *prometheus.GaugeVec
 }
 
 func newLearnedMetrics(reg prometheus.Registerer) *learnedMetrics {
@@ -22,6 +22,10 @@ func newLearnedMetrics(reg prometheus.Registerer) *learnedMetrics {
 		return g
 	}
 	return &learnedMetrics{
+		epoch:      gauge("sundew_epoch_start_seconds", "When the knowledge in force came into force, in Unix seconds of the log's time."),
+		rates:      gauge("sundew_expected_rate", "Further requests in an active minute that are expected.", "kind"),
+		hits:       gauge("sundew_expected_hits", "Probability that a trial of a channel hits, of the channels that learn it.", "channel", "kind"),
+		routes:     gauge("sundew_known_routes", "Classes of routes whose volume is known, and those of them that too many are loud about to be heard.", "kind", "heard"),
 		clientDays: gauge("sundew_calibration_client_days", "Client-days that the calibration rests on, old ones counting in part.", "kind", "known"),
 		evidence:   gauge("sundew_calibration_nats", "Nats that evidence of ln 10,000, the least that is acted on, counts as.", "kind", "known"),
 		weights:    gauge("sundew_channel_weight", "Weight of a channel, or of the product of all, in the evidence.", "channel"),
@@ -36,6 +40,16 @@ func (m *learnedMetrics) show(partition int32, l scoring.Learned) {
 		known := strconv.FormatBool(s.Known)
 		m.clientDays.WithLabelValues(of, s.Kind.String(), known).Set(s.ClientDays)
 		m.evidence.WithLabelValues(of, s.Kind.String(), known).Set(math.Log(s.Lowered))
+	}
+	m.epoch.WithLabelValues(of).Set(float64(l.Epoch) * 24 * 3600)
+	for _, k := range l.Kinds {
+		kind := k.Kind.String()
+		m.rates.WithLabelValues(of, kind).Set(k.Rate)
+		m.routes.WithLabelValues(of, kind, "true").Set(float64(k.Routes - k.Muted))
+		m.routes.WithLabelValues(of, kind, "false").Set(float64(k.Muted))
+		for channel, p := range k.Hits {
+			m.hits.WithLabelValues(of, channel, kind).Set(p)
+		}
 	}
 	for channel, weight := range l.Weights {
 		m.weights.WithLabelValues(of, channel).Set(weight)
