@@ -71,7 +71,7 @@ func (e *Engine) Decide(scores []sundew.Score) []sundew.Decision {
 // rung is news.
 func (e *Engine) decide(s *sundew.Score) {
 	e.stats.Scores++
-	p := e.set.policy[s.Entity.Kind]
+	p := e.set.policyOf(s.Entity)
 	if p == nil {
 		return
 	}

@@ -359,6 +359,29 @@ func TestSharedEntitiesAreCapped(t *testing.T) {
 	}
 }
 
+// TestNetworksOfALengthHaveTheirPolicy has one policy for networks, and one for those of one subscriber.
+func TestNetworksOfALengthHaveTheirPolicy(t *testing.T) {
+	network := strings.Replace(policyText, "entity: ip", "entity: prefix", 1)
+	set := setOf(t, map[string]string{
+		"p.yaml": network + "shared: { devices: 1, max: observe }\n",
+		"q.yaml": strings.Replace(strings.Replace(network, "id: p", "id: q", 1), "entity: prefix", "entity: prefix\nlength: 64", 1),
+	})
+	for key, want := range map[string]sundew.Action{
+		"192.0.2.0/24":      sundew.ActionObserve,
+		"2001:db8::/48":     sundew.ActionObserve,
+		"2001:db8:64::/48":  sundew.ActionObserve,
+		"2001:db8:0:1::/64": sundew.ActionBlock,
+	} {
+		s := scored(0, 95)
+		s.Entity = sundew.Entity{Kind: sundew.KindPrefix, Key: key}
+		s.Features[sundew.TenuredDevices24h] = 2
+		ds := NewEngine(set, DefaultConfig()).Decide([]sundew.Score{s})
+		if len(ds) != 1 || ds[0].Action != want {
+			t.Errorf("%s: %v, want %s", key, decisions(ds), want)
+		}
+	}
+}
+
 // TestATenuredDeviceAnswersForItself gives points to a shared address for what others do there.
 func TestATenuredDeviceAnswersForItself(t *testing.T) {
 	set := setOf(t, map[string]string{

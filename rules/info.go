@@ -36,6 +36,7 @@ type PolicyInfo struct {
 	Version     string     `json:"version"`
 	Title       string     `json:"title"`
 	Kind        string     `json:"kind"`
+	Length      int        `json:"length,omitempty"` // of the networks that it is for, in bits; 0 for the others of the kind
 	Owner       string     `json:"owner"`
 	Description string     `json:"description"`
 	Ladder      []RungInfo `json:"ladder"`

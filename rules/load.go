@@ -195,7 +195,7 @@ func (f *file) head(id *string) []field {
 func (f *file) refuseDouble(places map[string]*file) {
 	keys := []string{f.kind + " " + f.id}
 	if kind, err := sundew.ParseKind(scalarAt(f.root, "entity")); f.kind == "Policy" && err == nil {
-		keys = append(keys, "Policy for "+kind.String())
+		keys = append(keys, strings.TrimRight("Policy for "+kind.String()+" "+scalarAt(f.root, "length"), " "))
 	}
 	for _, key := range keys {
 		if first, double := places[key]; double {

@@ -167,12 +167,20 @@ func TestMessagesOpenWithTheRoot(t *testing.T) {
 }
 
 func TestOnePolicyPerKind(t *testing.T) {
-	policy := func(id string) *fstest.MapFile {
-		return &fstest.MapFile{Data: []byte("apiVersion: sundew/v1\nkind: Policy\nid: " + id + "\nentity: ip\nladder:\n  - { at: 50, do: block, ttl: 1h }\n")}
+	policy := func(id, entity string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte("apiVersion: sundew/v1\nkind: Policy\nid: " + id + "\nentity: " + entity + "\nladder:\n  - { at: 50, do: block, ttl: 1h }\n")}
 	}
-	_, err := Load(fstest.MapFS{"a.yaml": policy("a"), "b.yaml": policy("b")}, "")
-	if err == nil || err.Error() != "b.yaml:1:1: Policy for ip stands in a.yaml already: keep one of them" {
-		t.Errorf("got %v", err)
+	for _, test := range []struct{ a, b, want string }{
+		{"ip", "ip", "b.yaml:1:1: Policy for ip stands in a.yaml already: keep one of them"},
+		{"prefix", "prefix\nlength: 64", ""},
+		{"prefix\nlength: 64", "prefix\nlength: 64", "b.yaml:1:1: Policy for prefix 64 stands in a.yaml already: keep one of them"},
+		{"prefix\nlength: 129", "ip", "a.yaml:5:9: 129 is outside 1 to 128"},
+		{"ip\nlength: 32", "prefix", "a.yaml:5:9: length: only networks have one: leave it out, or write entity: prefix before it"},
+	} {
+		_, err := Load(fstest.MapFS{"a.yaml": policy("a", test.a), "b.yaml": policy("b", test.b)}, "")
+		if (err == nil) != (test.want == "") || (err != nil && err.Error() != test.want) {
+			t.Errorf("%q, %q: got %v, want %s", test.a, test.b, err, test.want)
+		}
 	}
 }
 

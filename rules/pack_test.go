@@ -29,7 +29,7 @@ func TestPackBringsNoLists(t *testing.T) {
 	if lists, allowed := set.Lists(), set.AllowList(start); len(lists)+len(allowed) != 0 {
 		t.Errorf("lists %v, allowed %v", lists, allowed)
 	}
-	if len(set.Policies()) != 7 {
+	if len(set.Policies()) != 8 {
 		t.Errorf("%d policies", len(set.Policies()))
 	}
 	if _, err := fs.Stat(Starter(), "ip-default.yaml"); err != nil {

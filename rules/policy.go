@@ -48,6 +48,7 @@ func (f *file) readPolicy(n *yaml.Node, lists []string) *policy {
 		optional("owner", f.text(&p.Owner)),
 		optional("description", f.text(&p.Description)),
 		required("entity", f.entityKind(&p.kind)),
+		optional("length", f.length(p)),
 		optional("combine", f.word(&combine, "noisy_or")),
 		required("ladder", func(n *yaml.Node) { p.ladder = f.readLadder(n) }),
 		optional("hysteresis", f.number(&p.hysteresis, 0, 50)),
@@ -70,6 +71,16 @@ func (f *file) readPolicy(n *yaml.Node, lists []string) *policy {
 		p.Ladder = append(p.Ladder, RungInfo{At: r.at, Nats: r.nats, Action: r.do, TTL: r.ttl})
 	}
 	return p
+}
+
+// length reads the bits of the networks' prefixes.
+func (f *file) length(p *policy) func(n *yaml.Node) {
+	return func(n *yaml.Node) {
+		f.count(&p.Length, 1, 128)(n)
+		if p.kind != sundew.KindPrefix {
+			f.note(n, "leave it out, or write entity: prefix before it", "length: only networks have one")
+		}
+	}
 }
 
 // readCaps reads {lists.x: observe}.

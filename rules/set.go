@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sundew"
@@ -18,7 +19,8 @@ type Set struct {
 
 	running [sundew.NumKinds][]*rule // active and shadow rules of a kind, by id
 	policy  [sundew.NumKinds]*policy
-	scanner scanner // of the patterns of all rules
+	lengths map[string]*policy // of networks, by the bits of their prefixes
+	scanner scanner            // of the patterns of all rules
 }
 
 // arrange orders what the files gave and builds the indexes.
@@ -33,7 +35,12 @@ func (s *Set) arrange() {
 		}
 	}
 	s.scanner.build()
+	s.lengths = map[string]*policy{}
 	for _, p := range s.policies {
+		if p.Length > 0 {
+			s.lengths[strconv.Itoa(p.Length)] = p
+			continue
+		}
 		s.policy[p.kind] = p
 	}
 	for _, name := range sortedKeys(s.lists) {
@@ -41,6 +48,16 @@ func (s *Set) arrange() {
 			s.allow = append(s.allow, l)
 		}
 	}
+}
+
+// policyOf returns the policy of an entity, nil without one.
+func (s *Set) policyOf(e sundew.Entity) *policy {
+	if e.Kind == sundew.KindPrefix && len(s.lengths) > 0 {
+		if p := s.lengths[e.Key[strings.LastIndexByte(e.Key, '/')+1:]]; p != nil {
+			return p
+		}
+	}
+	return s.policy[e.Kind]
 }
 
 // Rules describes the rules, ordered by id.
