@@ -30,6 +30,7 @@ type objectDecoder struct {
 // a hash.
 type hint struct {
 	key   string
+	mark  string // the key in quotes, with the colon behind it
 	field *field
 }
 
@@ -94,40 +95,31 @@ func (d *objectDecoder) object(s *jsonScanner, e *sundew.Event, depth int) bool 
 // are numbers or strings without escapes. It returns true where that brought it to the end of the object, and otherwise
 // leaves the next member to those who read everything.
 func (d *objectDecoder) usual(s *jsonScanner, e *sundew.Event) (closed bool) {
-	buf := s.buf
+	buf, pos := s.buf, s.pos
 	for d.seen < len(d.hints) {
 		h := &d.hints[d.seen]
-		name := s.pos + 1
-		colon := name + len(h.key) + 1
-		if h.field == nil || colon+2 >= len(buf) || buf[colon] != ':' || buf[colon-1] != '"' || buf[name-1] != '"' || string(buf[name:colon-1]) != h.key {
+		start := pos + len(h.mark)
+		if h.field == nil || start+1 >= len(buf) || string(buf[pos:start]) != h.mark {
 			return false
 		}
-		start := colon + 1
-		var end, next int
+		end, next, ascii := start, start, true
 		if buf[start] == '"' {
 			start++
-			if end, d.ascii = plainText(buf, start); end < 0 {
-				return false
-			}
+			end, ascii = plainText(buf, start)
 			next = end + 1
 		} else {
-			if end = plainNumber(buf, start); end < 0 {
-				return false
-			}
-			next, d.ascii = end, true
+			end = plainNumber(buf, start)
+			next = end
 		}
-		if next >= len(buf) || (buf[next] != ',' && buf[next] != '}') {
-			d.ascii = false
+		if end < 0 || next >= len(buf) || (buf[next] != ',' && buf[next] != '}') {
 			return false
 		}
 		d.seen++
-		if value := buf[start:end]; d.ranks[h.field.slot] == 0 && len(value) > 1 && h.field.set(&d.assembler, e, value) {
-			d.ranks[h.field.slot] = h.field.rank
-		} else {
-			d.put(e, h.field, buf[name:colon-1], value, value)
-		}
+		d.ascii = ascii
+		d.put(e, h.field, buf[pos+1:pos+1+len(h.key)], buf[start:end], buf[start:end])
 		d.ascii = false
-		s.pos = next + 1
+		pos = next + 1
+		s.pos = pos
 		if buf[next] == '}' {
 			return true
 		}
@@ -240,7 +232,7 @@ func (d *objectDecoder) lookup(key []byte) *field {
 		d.hints = append(d.hints, hint{})
 	}
 	if f != nil {
-		d.hints[n] = hint{f.name, f}
+		d.hints[n] = hint{f.name, `"` + f.name + `":`, f}
 	}
 	return f
 }
