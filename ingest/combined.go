@@ -20,6 +20,7 @@ import (
 type combined struct {
 	texts
 	minute minute
+	bare   bool     // the line has no backslash
 	plain  []byte   // a field with its escapes resolved
 	behind []string // names of the unnamed fields behind the user agent, in their order
 }
@@ -32,6 +33,7 @@ func (d *combined) Decode(line []byte, e *sundew.Event) error {
 	if len(line) == 0 {
 		return ErrNoEvent
 	}
+	d.bare = bytes.IndexByte(line, '\\') < 0
 	rest, ok := d.nobody(line, e)
 	if !ok {
 		var err error
@@ -192,7 +194,7 @@ func (d *combined) request(line []byte, e *sundew.Event) {
 // setAnswer reads status and size. A line may end before either; anything but a status there means another format.
 func setAnswer(b []byte, e *sundew.Event) (rest []byte, err error) {
 	b = bytes.TrimLeft(b, " ")
-	status, b, _ := bytes.Cut(b, []byte(" "))
+	status, b := cutShort(b)
 	if len(status) == 0 {
 		return nil, nil
 	}
@@ -202,7 +204,7 @@ func setAnswer(b []byte, e *sundew.Event) (rest []byte, err error) {
 			return nil, &LineError{"status is not a number", quoted(status)}
 		}
 	}
-	size, rest, _ := bytes.Cut(b, []byte(" "))
+	size, rest := cutShort(b)
 	if n, ok := parseDecimal(size, 1); ok {
 		e.ResponseBytes = n
 	}
@@ -334,7 +336,7 @@ func (d *combined) attribute(e *sundew.Event, key string, value []byte) {
 }
 
 func (d *combined) unescaped(b []byte) []byte {
-	if bytes.IndexByte(b, '\\') < 0 {
+	if d.bare || bytes.IndexByte(b, '\\') < 0 {
 		return b
 	}
 	d.plain = unescape(d.plain[:0], b)
@@ -377,6 +379,16 @@ func escapedAt(b []byte, i int) bool {
 		n++
 	}
 	return n%2 == 1
+}
+
+// cutShort returns the text up to the next blank, and what is behind it. For a few bytes a search costs more than looking.
+func cutShort(b []byte) (word, rest []byte) {
+	for i, c := range b {
+		if c == ' ' {
+			return b[:i], b[i+1:]
+		}
+	}
+	return b, nil
 }
 
 // cutWord returns the text up to the next blank; a quoted value inside it may hold blanks.
