@@ -102,7 +102,8 @@ func (d *objectDecoder) usual(s *jsonScanner, e *sundew.Event) (closed bool) {
 		if h.field == nil || start+1 >= len(buf) || string(buf[pos:start]) != h.mark {
 			return false
 		}
-		end, next, ascii := start, start, true
+		var end, next int
+		ascii := true
 		if buf[start] == '"' {
 			start++
 			end, ascii = plainText(buf, start)

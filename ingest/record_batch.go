@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -99,7 +100,7 @@ func (b *recordBatch) plain(dst []byte) (records, grown []byte, err error) {
 		}
 		n, err := r.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
-		if err == io.EOF { //nolint:errorlint // readers return it bare
+		if errors.Is(err, io.EOF) {
 			return dst[start:len(dst):len(dst)], dst, nil
 		}
 		if err != nil {
