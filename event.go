@@ -15,6 +15,7 @@ const (
 
 // Event is one request as its gateway reported it. Text is valid UTF-8 within the bounds above; the empty string means
 // that the log did not say. An Event is not changed after decoding and may be read from many goroutines.
+// Its texts may share a few kilobytes of memory with those of the events around it: who keeps one for long clones it.
 //
 // Field comments name the key of the canonical JSON event.
 type Event struct {

@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"sundew"
@@ -132,6 +133,7 @@ func (t *table) add(e sundew.Entity) *record {
 		t.remove(t.oldest)
 		t.forgotten++
 	}
+	e.Key = strings.Clone(e.Key) // the event's may stand among other texts, which would stay with it
 	rec := &record{entity: e}
 	t.records[e] = rec
 	t.append(rec)
