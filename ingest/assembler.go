@@ -41,7 +41,7 @@ func (d *assembler) put(e *sundew.Event, f *field, key, whole, value []byte) {
 		d.attribute(e, key, whole)
 		return
 	}
-	if len(value) == 0 || (f.rank < canonical && string(value) == "-") {
+	if len(value) == 0 || (f.rank != canonical && string(value) == "-") {
 		return
 	}
 	if d.ranks[f.slot] > f.rank || !f.set(d, e, value) {

@@ -48,7 +48,12 @@ func ReplayDeadLetters(ctx context.Context, c KafkaConfig, p *Producer, o Letter
 		intake: intake{treatment: treatment, producer: p},
 		done:   LetterReplay{Failed: map[string]int{}},
 	}
+	r.formats = []string{o.Format, o.Ingest.Format}
+	for _, s := range o.Ingest.Syslog {
+		r.formats = append(r.formats, s.Format)
+	}
 	for _, t := range o.Ingest.Tokens {
+		r.formats = append(r.formats, t.Format)
 		r.gateways[sourceOf(&secret{name: t.Name})] = t.Gateway
 	}
 	err = ScanDeadLetters(ctx, c, o.Filter, func(letters []sundew.DeadLetter) error {
@@ -69,6 +74,7 @@ type letterReplay struct {
 	intake
 	options  LetterReplayOptions
 	decoders map[string]Decoder // by source and format
+	formats  []string           // that the configuration and the caller name
 	gateways map[string]string  // by source: the one that its token is for
 	done     LetterReplay
 }
@@ -170,9 +176,11 @@ func (r *letterReplay) decoderFor(source, format string) Decoder {
 	if d, ok := r.decoders[stream]; ok {
 		return d
 	}
-	d, err := NewDecoder(format)
-	if err != nil {
-		d = newAuto(formatTable())
+	var d Decoder = newAuto(formatTable())
+	if remoteFormat(format, r.formats...) == nil {
+		if known, err := NewDecoder(format); err == nil {
+			d = known
+		}
 	}
 	if len(r.decoders) >= maxStreams {
 		clear(r.decoders)

@@ -50,10 +50,14 @@ func Formats() []Format {
 }
 
 // NewDecoder returns a decoder for one stream of the named format or alias; "auto" and "" detect it from the content. A
-// colon and a layout in the notation of the server's own configuration may follow the names nginx and apache.
+// colon and a layout in the notation of the server's own configuration may follow the names nginx and apache; behind
+// "mapping:" stands the file of a mapping of JSON.
 func NewDecoder(name string) (Decoder, error) {
 	if name == "" || name == autoName {
 		return newAuto(formatTable()), nil
+	}
+	if file, ok := strings.CutPrefix(name, mappingPrefix); ok {
+		return newMapped(file)
 	}
 	name, layout, custom := strings.Cut(name, ":")
 	for _, f := range registered {

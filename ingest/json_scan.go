@@ -191,6 +191,20 @@ func (s *jsonScanner) literal(word string) bool {
 	return true
 }
 
+// scalar skips a number, true, false or null.
+func (s *jsonScanner) scalar() bool {
+	switch s.space() {
+	case 't':
+		return s.literal("true")
+	case 'f':
+		return s.literal("false")
+	case 'n':
+		return s.literal("null")
+	}
+	_, ok := s.number()
+	return ok
+}
+
 // nested skips an object or an array, at whose opening bracket pos stands, and returns it as it is written. It matches
 // brackets without recursion, so depth costs an attacker bytes and us nothing; what is inside is not checked further.
 func (s *jsonScanner) nested() (raw []byte, ok bool) {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,7 +53,7 @@ func DefaultListenerConfig() ListenerConfig {
 	}
 }
 
-// Validate reports the first setting that cannot work. It reads no file.
+// Validate reports the first setting that cannot work. It reads no file but those of mappings.
 func (c ListenerConfig) Validate() error {
 	if _, err := NewDecoder(c.Format); err != nil {
 		return fmt.Errorf("ingest.format: %w", err)
@@ -223,8 +224,7 @@ func (l *listener) take(w http.ResponseWriter, r *http.Request, toLines func([]b
 	if no != nil {
 		return receipt{}, no
 	}
-	format := l.format(r)
-	decoder, err := NewDecoder(format)
+	format, decoder, err := l.format(r, who)
 	if err != nil {
 		return receipt{}, refuse(http.StatusBadRequest, "%v", err)
 	}
@@ -288,14 +288,18 @@ func (l *listener) admit(r *http.Request) (*secret, *refusal) {
 	return nil, nil
 }
 
-func (l *listener) format(r *http.Request) string {
-	if name := r.URL.Query().Get("format"); name != "" {
-		return name
+// format is what the request names, or else what is configured for its token or for all.
+func (l *listener) format(r *http.Request, who *secret) (string, Decoder, error) {
+	configured := l.config.Format
+	if who != nil {
+		configured = cmp.Or(who.format, configured)
 	}
-	if name := r.Header.Get(headerBodyFormat); name != "" {
-		return name
+	name := cmp.Or(r.URL.Query().Get("format"), r.Header.Get(headerBodyFormat), configured)
+	if err := remoteFormat(name, configured); err != nil {
+		return "", nil, err
 	}
-	return l.config.Format
+	d, err := NewDecoder(name)
+	return name, d, err
 }
 
 // bodies holds buffers for the posts to come: nothing of a body is left to anybody when its post has been answered.

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"strconv"
 
 	"sundew"
 )
@@ -18,12 +19,16 @@ const maxHints = 64
 type objectDecoder struct {
 	assembler
 	fields map[string]*field
+	arrays map[string]bool        // paths of arrays whose elements are members by their number; nil: none
 	noise  func(line []byte) bool // whether an object is no request by design; nil: none is
-	path   []byte                 // key of the value in hand
-	key    []byte                 // a key with escapes, resolved
-	value  []byte                 // a value with escapes, resolved
-	hints  []hint                 // fields in the order of the line before
-	seen   int                    // keys of this line
+	// constants fill what the line has not.
+	constants []constant
+
+	path  []byte // key of the value in hand
+	key   []byte // a key with escapes, resolved
+	value []byte // a value with escapes, resolved
+	hints []hint // fields in the order of the line before
+	seen  int    // keys of this line
 }
 
 // hint remembers which field the n-th key of a line was: lines of one gateway have one order, so a comparison replaces
@@ -62,6 +67,11 @@ func (d *objectDecoder) Decode(line []byte, e *sundew.Event) error {
 	}
 	if s.space() != 0 || s.pos < len(line) {
 		return &LineError{"text behind the JSON object", column(s.pos)}
+	}
+	for i := range d.constants {
+		if c := &d.constants[i]; d.ranks[c.field.slot] == 0 {
+			d.put(e, c.field, nil, c.value, c.value)
+		}
 	}
 	return d.finish(e)
 }
@@ -173,6 +183,12 @@ func (d *objectDecoder) member(s *jsonScanner, e *sundew.Event, f *field, key []
 		}
 		text, ok = s.nested()
 	case '[':
+		if d.arrays[string(key)] && depth+1 < maxDepth {
+			if depth == 0 {
+				d.path = append(d.path[:0], key...)
+			}
+			return d.elements(s, e, depth+1)
+		}
 		if text, ok = s.nested(); ok {
 			if f != nil && f.slot == slotHeaders {
 				d.put(e, f, key, text, text)
@@ -194,6 +210,37 @@ func (d *objectDecoder) member(s *jsonScanner, e *sundew.Event, f *field, key []
 		d.put(e, f, key, text, text)
 	}
 	return ok
+}
+
+// elements reads an array, whose numbers continue d.path. Elements that no path names are left out.
+func (d *objectDecoder) elements(s *jsonScanner, e *sundew.Event, depth int) bool {
+	s.pos++
+	if s.byte(']') {
+		return true
+	}
+	base := len(d.path)
+	for n := 0; ; n++ {
+		d.path = strconv.AppendInt(append(d.path[:base], '.'), int64(n), 10)
+		if !d.element(s, e, depth) {
+			return false
+		}
+		d.path = d.path[:base]
+		if s.byte(',') {
+			continue
+		}
+		return s.byte(']')
+	}
+}
+
+func (d *objectDecoder) element(s *jsonScanner, e *sundew.Event, depth int) bool {
+	switch f := d.fields[string(d.path)]; {
+	case f != nil, s.space() == '[', s.space() == '{':
+		return d.member(s, e, f, d.path, depth)
+	case s.space() == '"':
+		_, ok := d.string(s)
+		return ok
+	}
+	return s.scalar()
 }
 
 func (d *objectDecoder) string(s *jsonScanner) ([]byte, bool) {

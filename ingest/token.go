@@ -16,6 +16,7 @@ type Token struct {
 	Name      string `yaml:"name"`       // shown in dead letters and logs
 	Hash      string `yaml:"hash"`       // SHA-256 of the token in hexadecimal, or
 	TokenFile string `yaml:"token_file"` // a file with the token itself; a line break at its end is not part of it
+	Format    string `yaml:"format"`     // of bodies that do not name theirs; empty: ingest.format
 	Gateway   string `yaml:"gateway"`    // the only gateway.id that its lines may carry; empty: any
 }
 
@@ -36,6 +37,9 @@ func validateTokens(tokens []Token) error {
 		case len(t.Gateway) > sundew.MaxID:
 			return fmt.Errorf("%s (%s): gateway has more than %d bytes", place, t.Name, sundew.MaxID)
 		}
+		if _, err := NewDecoder(t.Format); err != nil {
+			return fmt.Errorf("%s (%s): format: %w", place, t.Name, err)
+		}
 		if t.Hash != "" {
 			if sum, err := hex.DecodeString(t.Hash); err != nil || len(sum) != sha256.Size {
 				return fmt.Errorf("%s (%s): hash is not a SHA-256 in hexadecimal: printf %%s TOKEN | sha256sum makes one", place, t.Name)
@@ -50,13 +54,14 @@ func validateTokens(tokens []Token) error {
 type secret struct {
 	name    string
 	gateway string
+	format  string
 	hash    [sha256.Size]byte
 }
 
 func loadTokens(tokens []Token) ([]secret, error) {
 	secrets := make([]secret, len(tokens))
 	for i, t := range tokens {
-		secrets[i] = secret{name: t.Name, gateway: t.Gateway}
+		secrets[i] = secret{name: t.Name, gateway: t.Gateway, format: t.Format}
 		if t.TokenFile == "" {
 			if _, err := hex.Decode(secrets[i].hash[:], []byte(t.Hash)); err != nil {
 				return nil, fmt.Errorf("ingest.tokens[%d] (%s): %w", i, t.Name, err)

@@ -211,6 +211,9 @@ func (s *TopicSource) decoder(format string) (Decoder, error) {
 	if d, ok := s.decoders[format]; ok {
 		return d, nil
 	}
+	if err := remoteFormat(format, s.options.Format); err != nil {
+		return nil, err
+	}
 	d, err := NewDecoder(format)
 	if err != nil {
 		return nil, err
