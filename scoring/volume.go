@@ -347,12 +347,13 @@ func (v *volumes) appendState(dst []byte) []byte {
 func (v *volumes) restore(r *reader) error {
 	for of := range numVolumes {
 		v.days[of], v.oneDay[of] = r.float32(), r.float32()
-		known := int(r.uint16())
-		for range known {
+		last := 0
+		for range int(r.uint16()) {
 			class := int(r.uint16())
-			if r.short || class == 0 || class > routeClasses || v.peaks[of][class] != nil {
-				return fmt.Errorf("%w: requests for class %d of routes", errState, class)
+			if r.short || class <= last || class > routeClasses {
+				return fmt.Errorf("%w: requests for class %d of routes after %d", errState, class, last)
 			}
+			last = class
 			v.louds[of][class] = r.uint16()
 			p := new(peaks)
 			for bin := range p {
@@ -398,14 +399,14 @@ func (h *volumeVotes) restore(r *reader) error {
 		h.days[of] = r.uint32()
 	}
 	for _, votes := range [...]map[peakKey]uint32{h.peaks, h.louds} {
-		n := int(r.uint32())
-		for range n {
+		var last peakKey
+		for range int(r.uint32()) {
 			raw := r.bytes(2)
 			key := peakKey{raw[0], raw[1], r.uint16()}
-			if r.short || key.Of >= numVolumes || key.Bin >= countBins || key.Class == 0 || key.Class > routeClasses {
-				return fmt.Errorf("%w: votes on %+v", errState, key)
+			if r.short || key.Of >= numVolumes || key.Bin >= countBins || key.Class > routeClasses || key.compare(last) <= 0 {
+				return fmt.Errorf("%w: votes on %+v after %+v", errState, key, last)
 			}
-			votes[key] = r.uint32()
+			votes[key], last = r.uint32(), key
 		}
 	}
 	return nil
