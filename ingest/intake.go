@@ -23,6 +23,8 @@ type intake struct {
 	numbers  *letterNumbers
 	// complete adds what the stream knows to the event of its n-th line, counted from 0, or says why it must not count.
 	complete func(e *sundew.Event, n int64) *LineError
+	// place is where the n-th line stands, the same each time it is sent; nil: nobody knows.
+	place func(n int64) (partition int32, offset int64)
 
 	lines           int64
 	event           sundew.Event // the one in hand
@@ -101,9 +103,14 @@ func (i *intake) marks() []Header {
 	return treatedMark
 }
 
-// reject takes a letter that has Format, Reason, Detail and Line.
+// reject takes the letter of the line in hand, which has Format, Reason, Detail and Line.
 func (i *intake) reject(letter sundew.DeadLetter, now time.Time) {
-	letter.Time, letter.Source, letter.Offset = now, i.source, i.numbers.last.Add(1)
+	letter.Time, letter.Source = now, i.source
+	if i.place != nil {
+		letter.Partition, letter.Offset = i.place(i.lines - 1)
+	} else {
+		letter.Offset = i.numbers.last.Add(1)
+	}
 	i.write(letter)
 	i.tally.rejected++
 	i.tally.reasons[letter.Reason]++

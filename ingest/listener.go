@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -377,6 +379,17 @@ func readStamp(h http.Header, who *secret) (stamp, *refusal) {
 		*to = n
 	}
 	return s, nil
+}
+
+// complete says whether the stamp tells a line that is sent again from all others.
+func (s stamp) complete() bool { return s.gateway != "" && s.epoch > 0 && s.sequence > 0 }
+
+// place makes a place of dead letters out of the stamp: a partition for each start of a gateway, below 0, where no other
+// letters of listeners are.
+func (s stamp) place(n int64) (partition int32, offset int64) {
+	start := fnv.New32a()
+	_, _ = fmt.Fprintf(start, "%d %s", s.epoch, s.gateway)
+	return int32(start.Sum32() | 1<<31), int64((s.sequence + uint64(n)) & math.MaxInt64)
 }
 
 // put stamps the n-th line of a body, counted from 0, where it has no stamp.

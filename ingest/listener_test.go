@@ -9,12 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -76,11 +77,13 @@ func TestPostedLinesAreInTheLogWhenTheAnswerComes(t *testing.T) {
 	}
 	stamped := event(func(e *sundew.Event) { e.Gateway, e.GatewayEpoch, e.GatewaySequence = "own", 1, 99 })
 	body := jsonLine + "\n\n" + "{}\n" + string(stamped.AppendJSON(nil)) + "\n" + jsonLine
-	stamps := map[string]string{"Sundew-Gateway": "gw-1", "Sundew-Epoch": "7", "Sundew-Sequence": "40"}
+	epoch := 7
 	encodings := map[string][]byte{"": []byte(body), "identity": []byte(body), "gzip": gzipped(t, body), "zstd": z.EncodeAll([]byte(body), nil)}
 	for encoding, content := range encodings {
-		headers := map[string]string{"Content-Encoding": encoding}
-		maps.Copy(headers, stamps)
+		headers := map[string]string{
+			"Content-Encoding": encoding, "Sundew-Gateway": "gw-1", "Sundew-Epoch": strconv.Itoa(epoch), "Sundew-Sequence": "40",
+		}
+		epoch++
 		status, answer, _ := send(t, url, content, headers)
 		want := map[string]any{"accepted": 3.0, "rejected": 1.0, "reasons": map[string]any{"timestamp missing": 1.0}}
 		if status != http.StatusAccepted || !reflect.DeepEqual(answer, want) {
@@ -92,7 +95,7 @@ func TestPostedLinesAreInTheLogWhenTheAnswerComes(t *testing.T) {
 	}
 
 	ctx := within10s(t)
-	events, _ := take(ctx, t, open(t, kafka, TopicRequests, 0, LogStart, TopicOptions{Format: "json"}), 3*len(encodings)+1)
+	events, _ := take(ctx, t, open(t, kafka, TopicRequests, 0, LogStart, TopicOptions{Format: "json"}), 2*len(encodings)+2) // the line with a stamp of its own counts once
 	var got []string
 	for _, e := range events[:3] {
 		got = append(got, fmt.Sprintf("%s %d %d", e.Gateway, e.GatewayEpoch, e.GatewaySequence))
@@ -100,21 +103,49 @@ func TestPostedLinesAreInTheLogWhenTheAnswerComes(t *testing.T) {
 	if want := []string{"gw-1 7 40", "own 1 99", "gw-1 7 44"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("stamps %q, want %q", got, want)
 	}
-	offsets := map[int64]bool{} // the store keeps one letter of each place
+	places := map[letterPlace]bool{} // the store keeps one letter of each
 	err = FollowDeadLetters(ctx, kafka, quiet(), nil, func(_ context.Context, _ sundew.Position, letters []sundew.DeadLetter) error {
 		for _, l := range letters {
 			if l.Source != "http:local" || l.Format != "canonical-json" || l.Line != "{}" || time.Since(l.Time) > time.Minute {
 				t.Errorf("dead letter %+v", l)
 			}
-			offsets[l.Offset] = true
+			places[placeOf(&l)] = true
 		}
-		if len(offsets) == len(encodings) {
+		if len(places) == len(encodings) {
 			return errEnough
 		}
 		return nil
 	})
 	if !errors.Is(err, errEnough) {
-		t.Errorf("%d dead letters at places of their own, want %d: %v", len(offsets), len(encodings), err)
+		t.Errorf("%d dead letters at places of their own, want %d: %v", len(places), len(encodings), err)
+	}
+}
+
+// TestABatchThatIsSentAgainCountsOnce sends stamped lines twice, as a gateway does that got no answer, and begins to read
+// at every offset.
+func TestABatchThatIsSentAgainCountsOnce(t *testing.T) {
+	url, kafka, _ := listening(t, func(*ListenerConfig) {})
+	stamps := map[string]string{"Sundew-Gateway": "gw-1", "Sundew-Epoch": "7", "Sundew-Sequence": "40"}
+	body := []byte(strings.Repeat(jsonLine+"\n", 3) + "{}\n")
+	for _, headers := range []map[string]string{stamps, nil, stamps, nil} {
+		if status, answer, _ := send(t, url, body, headers); status != http.StatusAccepted || answer["accepted"] != 3.0 {
+			t.Fatalf("%d %v", status, answer)
+		}
+	}
+	want := []int64{0, 1, 2, 3, 4, 5, 9, 10, 11}
+	for from := range int64(12) {
+		left := slices.DeleteFunc(slices.Clone(want), func(offset int64) bool { return offset < from })
+		events, _ := take(within10s(t), t, open(t, kafka, TopicRequests, 0, from, TopicOptions{}), len(left))
+		var got []int64
+		for _, e := range events {
+			got = append(got, e.Offset)
+		}
+		if !slices.Equal(got, left) {
+			t.Errorf("from %d: offsets %v, want %v", from, got, left)
+		}
+	}
+	if dead := deadNow(t, kafka, DeadLetterFilter{}); len(dead) != 3 {
+		t.Errorf("dead letters %+v, want one of the batch that was sent twice and one of each other", dead)
 	}
 }
 

@@ -23,7 +23,7 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return &Metrics{
 		result: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sundew_ingest_topic_lines_total", Help: "Lines read from topics, by result: parsed, skipped, rejected.",
+			Name: "sundew_ingest_topic_lines_total", Help: "Lines read from topics, by result: parsed, skipped, repeated, rejected.",
 		}, []string{"result"})),
 		reason: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sundew_ingest_topic_rejected_total", Help: "Lines of topics that could not be read, by reason.",
@@ -43,12 +43,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 }
 
-func (m *Metrics) lines(b sundew.Batch, skippedLines int, trims Trims) {
+func (m *Metrics) lines(b sundew.Batch, skippedLines, repeated int, trims Trims) {
 	if m == nil {
 		return
 	}
 	m.result.WithLabelValues("parsed").Add(float64(len(b.Events)))
 	m.result.WithLabelValues("skipped").Add(float64(skippedLines))
+	m.result.WithLabelValues("repeated").Add(float64(repeated))
 	m.result.WithLabelValues("rejected").Add(float64(len(b.Rejected)))
 	for i := range b.Rejected {
 		m.reason.WithLabelValues(b.Rejected[i].Reason).Inc()

@@ -29,6 +29,9 @@ func sourceOf(who *secret) string {
 // run decodes every line and returns after the broker has acknowledged what became of each.
 func (p *post) run(ctx context.Context, body []byte) error {
 	p.complete = p.check
+	if p.stamp.complete() {
+		p.place = p.stamp.place
+	}
 	in := newLines(bytes.NewReader(body))
 	for {
 		line, size, err := in.next()

@@ -37,7 +37,9 @@ const (
 const maxStreams = 64
 
 // TopicSource is a Source that reads one partition of a topic. One record is one line; a newline at its end does not
-// count. Every offset is accounted for: what was seen is skipped, and a missing one is a *GapError.
+// count. Every offset is accounted for: what was seen is skipped, and a missing one is a *GapError. A line whose stamp the
+// log has shortly before is a repeat and gives no event; to know that, a source reads the records in front of its first
+// again.
 //
 // It is read uncommitted: records of aborted transactions count as lines. Time of a dead letter is the record's own, so
 // that reading again gives equal letters.
@@ -47,7 +49,8 @@ type TopicSource struct {
 	decoders  map[string]Decoder // by format
 	trims     Trims
 	started   bool
-	position  atomic.Int64 // of the next record, for Lag
+	repeats   repeats
+	position  atomic.Int64 // of the next record of a batch, for Lag
 	partition int32
 }
 
@@ -115,6 +118,7 @@ func (s *TopicSource) Next(ctx context.Context) (sundew.Batch, error) {
 		}
 		pause.reset()
 		first := s.position.Load()
+		records = s.remember(records, first)
 		if s.reader.next > first {
 			return s.batch(records, first), nil
 		}
@@ -128,9 +132,30 @@ func (s *TopicSource) fetch(ctx context.Context) ([]record, error) {
 			return nil, err
 		}
 		s.position.Store(s.reader.next)
+		s.reader.next = max(warmFrom(s.reader.next), s.reader.first)
 		s.started = true
 	}
-	return s.reader.fetch(ctx)
+	records, err := s.reader.fetch(ctx)
+	if gap, ok := errors.AsType[*GapError](err); ok && gap.Want < gap.Start && gap.Start <= s.position.Load() {
+		s.reader.next = gap.Start // retention took records that would only have been remembered
+		return nil, nil
+	}
+	return records, err
+}
+
+// remember takes the stamps of the records in front of first, and returns the others.
+func (s *TopicSource) remember(records []record, first int64) []record {
+	for len(records) > 0 && records[0].offset < first {
+		var e sundew.Event
+		if r := &records[0]; r.format != labelFormat {
+			if what, _ := s.decode(r, &e); what == parsed {
+				e.Offset = r.offset
+				s.repeats.seen(&e)
+			}
+		}
+		records = records[1:]
+	}
+	return records
 }
 
 // complain logs the first failure in a row as a warning and the others for those who look closer.
@@ -148,7 +173,7 @@ func (s *TopicSource) batch(records []record, first int64) sundew.Batch {
 		Events:   make([]sundew.Event, 0, len(records)),
 		Position: sundew.Position{Partition: s.partition, First: first, Next: s.reader.next},
 	}
-	skippedLines := 0
+	skippedLines, repeated := 0, 0
 	for i := range records {
 		if records[i].format == labelFormat {
 			s.label(&b, &records[i])
@@ -159,6 +184,10 @@ func (s *TopicSource) batch(records []record, first int64) sundew.Batch {
 		what, letter := s.decode(&records[i], e)
 		if what == parsed {
 			e.Partition, e.Offset = s.partition, records[i].offset
+			if s.repeats.seen(e) {
+				b.Events = b.Events[:len(b.Events)-1]
+				repeated++
+			}
 			continue
 		}
 		b.Events = b.Events[:len(b.Events)-1]
@@ -169,7 +198,7 @@ func (s *TopicSource) batch(records []record, first int64) sundew.Batch {
 		s.reject(&b, letter, &records[i])
 	}
 	s.position.Store(s.reader.next)
-	s.count(b, skippedLines)
+	s.count(b, skippedLines, repeated)
 	return b
 }
 
@@ -225,13 +254,13 @@ func (s *TopicSource) decoder(format string) (Decoder, error) {
 	return d, nil
 }
 
-func (s *TopicSource) count(b sundew.Batch, skippedLines int) {
+func (s *TopicSource) count(b sundew.Batch, skippedLines, repeated int) {
 	var now Trims
 	for _, d := range s.decoders {
 		now.Cut += trimsOf(d).Cut
 		now.Dropped += trimsOf(d).Dropped
 	}
-	s.options.Metrics.lines(b, skippedLines, Trims{now.Cut - s.trims.Cut, now.Dropped - s.trims.Dropped})
+	s.options.Metrics.lines(b, skippedLines, repeated, Trims{now.Cut - s.trims.Cut, now.Dropped - s.trims.Dropped})
 	s.options.Metrics.lag(s.reader.topic, s.partition, s.reader.end-s.reader.next)
 	s.trims = now
 }

@@ -18,20 +18,22 @@ func (s *server) drive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	gateway := demoGateway{url: "http://" + s.config.Listen + "/ingest/v1/logs"}
+	gateway := demoGateway{url: "http://" + s.config.Listen + "/ingest/v1/logs", epoch: uint64(time.Now().UnixMilli())}
 	return sim.Pace(ctx, traffic, 1, time.Now, gateway.send)
 }
 
 // demoGateway posts batches of lines and sends one again when the listener is busy.
 type demoGateway struct {
-	url  string
-	body bytes.Buffer
+	url   string
+	epoch uint64 // of this start: its requests are no repeats of those of the last
+	body  bytes.Buffer
 }
 
 func (g *demoGateway) send(ctx context.Context, events []sundew.Event) error {
 	g.body.Reset()
 	var line []byte
 	for i := range events {
+		events[i].GatewayEpoch = g.epoch
 		line = append(events[i].AppendJSON(line[:0]), '\n')
 		g.body.Write(line)
 	}
