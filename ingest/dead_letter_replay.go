@@ -34,7 +34,7 @@ const letterGateway = "dead-letters"
 // cannot stays, with its new reason. An event without a stamp is stamped with the place of its letter: where a replay was
 // killed in between, the next one's copy does not count. p must run; it may be nil where o.Dry is set.
 func ReplayDeadLetters(ctx context.Context, c KafkaConfig, p *Producer, o LetterReplayOptions) (LetterReplay, error) {
-	treatment, err := o.Ingest.treatment()
+	treatment, err := o.Ingest.treatment(nil)
 	if err != nil {
 		return LetterReplay{}, err
 	}

@@ -29,6 +29,7 @@ const (
 // nothing.
 type treatment struct {
 	proxies *sundew.Proxies // nil trusts nobody
+	routes  *Routes         // nil has none
 	privacy *Privacy        // nil hides nothing
 	ahead   time.Duration   // by how much an event may be later than its line; 0 does not ask
 	done    bool            // the event has been through it, when a listener took it
@@ -79,6 +80,7 @@ func (t treatment) finish(e *sundew.Event) {
 		e.Client = t.proxies.Client(e.Client, e.Forwarded)
 	}
 	t.privacy.hideQuery(e)
+	t.routes.set(e)
 	inferRoute(e)
 	t.privacy.hide(e)
 }

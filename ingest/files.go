@@ -22,6 +22,7 @@ type FileConfig struct {
 	BatchSize int    // lines of a batch; 0 means 4096
 	// Proxies stand between clients and gateways; nil trusts nobody.
 	Proxies *sundew.Proxies
+	Routes  *Routes  // nil has none
 	Privacy *Privacy // nil hides nothing
 	// OnProgress is called after every batch with the bytes read from disk, before decompression. bytesTotal is 0 where
 	// the size is unknown, as that of standard input is.
@@ -79,7 +80,7 @@ func OpenFiles(paths []string, c FileConfig) (*Files, error) {
 	if c.BatchSize <= 0 {
 		c.BatchSize = defaultBatchSize
 	}
-	f := &Files{config: c, treatment: treatment{proxies: c.Proxies, privacy: c.Privacy}, paths: paths, stats: Stats{Rejected: map[string]int64{}}}
+	f := &Files{config: c, treatment: treatment{proxies: c.Proxies, routes: c.Routes, privacy: c.Privacy}, paths: paths, stats: Stats{Rejected: map[string]int64{}}}
 	for _, path := range paths {
 		size, err := checkInput(path)
 		if err != nil {

@@ -29,6 +29,11 @@ type ListenerConfig struct {
 	// names that sundew.NewProxies knows. By default nobody is trusted and the peer is the client.
 	TrustedProxies []string `yaml:"trusted_proxies"`
 
+	// Routes are templates of paths, such as /orders/{id}, for lines that name no route: see NewRoutes. RoutesOnly makes
+	// one of all other paths.
+	Routes     []string `yaml:"routes"`
+	RoutesOnly bool     `yaml:"routes_only"`
+
 	Syslog  []SyslogConfig `yaml:"syslog"` // sockets that take lines by syslog
 	Privacy PrivacyConfig  `yaml:"privacy"`
 
@@ -66,6 +71,9 @@ func (c ListenerConfig) Validate() error {
 	if _, err := sundew.NewProxies(c.TrustedProxies); err != nil {
 		return fmt.Errorf("ingest.%w", err)
 	}
+	if _, err := NewRoutes(c.Routes, c.RoutesOnly, nil); err != nil {
+		return err
+	}
 	if err := c.Privacy.Validate(); err != nil {
 		return err
 	}
@@ -76,9 +84,12 @@ func (c ListenerConfig) Validate() error {
 }
 
 // treatment reads what every event goes through.
-func (c ListenerConfig) treatment() (t treatment, err error) {
+func (c ListenerConfig) treatment(reg prometheus.Registerer) (t treatment, err error) {
 	if t.proxies, err = sundew.NewProxies(c.TrustedProxies); err != nil {
 		return t, fmt.Errorf("ingest.%w", err)
+	}
+	if t.routes, err = NewRoutes(c.Routes, c.RoutesOnly, reg); err != nil {
+		return t, err
 	}
 	t.ahead = c.MaxAhead
 	t.privacy, err = LoadPrivacy(c.Privacy)
@@ -123,7 +134,7 @@ func NewListener(c ListenerConfig, p *Producer, reg prometheus.Registerer, log *
 	if err != nil {
 		return nil, err
 	}
-	treatment, err := c.treatment()
+	treatment, err := c.treatment(reg)
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func OpenSyslog(ctx context.Context, c SyslogConfig, all ListenerConfig, p *Prod
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	treatment, err := all.treatment()
+	treatment, err := all.treatment(reg)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type TopicOptions struct {
 	Logger   *slog.Logger  // nil discards
 	Metrics  *Metrics      // nil counts nothing
 	Privacy  *Privacy      // of lines that no listener has treated; nil hides nothing
+	Routes   *Routes       // of the same; nil has none
 	MaxAhead time.Duration // by how much an event may be later than its record; 0 does not ask
 }
 
@@ -233,7 +234,7 @@ func (s *TopicSource) treatmentOf(r *record) treatment {
 	if r.treated {
 		return treatment{done: true}
 	}
-	return treatment{privacy: s.options.Privacy, ahead: s.options.MaxAhead}
+	return treatment{routes: s.options.Routes, privacy: s.options.Privacy, ahead: s.options.MaxAhead}
 }
 
 func (s *TopicSource) decoder(format string) (Decoder, error) {

@@ -54,7 +54,11 @@ func runReplay(ctx context.Context, flags *flag.FlagSet, args []string, t termin
 	if err != nil {
 		return err
 	}
-	source, err := openLogs(files, ingest.FileConfig{Format: *format, Proxies: proxies, Privacy: privacy}, t)
+	routes, err := ingest.NewRoutes(c.Ingest.Routes, c.Ingest.RoutesOnly, nil)
+	if err != nil {
+		return err
+	}
+	source, err := openLogs(files, ingest.FileConfig{Format: *format, Proxies: proxies, Routes: routes, Privacy: privacy}, t)
 	if err != nil {
 		return err
 	}

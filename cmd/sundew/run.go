@@ -67,6 +67,7 @@ type server struct {
 	producer     *ingest.Producer
 	syslog       []*ingest.Syslog
 	topicMetrics *ingest.Metrics
+	routes       *ingest.Routes
 	privacy      *ingest.Privacy
 	changes      *edge.Log // what edges are to do
 	shown        *edge.Log // the same as analysts see it
@@ -146,6 +147,9 @@ func (s *server) open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.privacy, err = openPrivacy(*c, s.set); err != nil {
+		return err
+	}
+	if s.routes, err = ingest.NewRoutes(c.Ingest.Routes, c.Ingest.RoutesOnly, s.registry); err != nil {
 		return err
 	}
 	if c.Scoring.Seed, err = deploymentKey(filepath.Join(c.DataDir, "hash.key")); err != nil {
@@ -249,7 +253,7 @@ func (s *server) record(ctx context.Context, partition int32) error {
 	if next == 0 {
 		next = ingest.LogStart // retention may have taken the first lines before we came
 	}
-	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log, Privacy: s.privacy, MaxAhead: s.config.Ingest.MaxAhead})
+	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log, Routes: s.routes, Privacy: s.privacy, MaxAhead: s.config.Ingest.MaxAhead})
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 		next = ingest.LogStart
 	}
 	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{
-		Logger: s.log, Metrics: s.topicMetrics, Privacy: s.privacy, MaxAhead: s.config.Ingest.MaxAhead,
+		Logger: s.log, Metrics: s.topicMetrics, Routes: s.routes, Privacy: s.privacy, MaxAhead: s.config.Ingest.MaxAhead,
 	})
 	if err != nil {
 		return nil, err
