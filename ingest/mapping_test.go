@@ -64,10 +64,14 @@ func TestMapping(t *testing.T) {
 		name, line, reason string
 		ok                 func(e sundew.Event) bool
 	}{
-		{"a later path where the first says nothing", `{"meta.at":"24/11/2026 13:00:00.25","peer":{"real":"-","chain":["192.0.2.9"]}}`, "",
-			func(e sundew.Event) bool { return e.Client.String() == "192.0.2.9" && e.Time.Nanosecond() == 250e6 }},
-		{"the first path behind the later one", `{"meta":{"at":"24/11/2026 13:00:00"},"peer":{"chain":["192.0.2.9"],"real":"192.0.2.8"},"user":"eve"}`, "",
-			func(e sundew.Event) bool { return e.Client.String() == "192.0.2.8" && e.Account == "eve" }},
+		{
+			"a later path where the first says nothing", `{"meta.at":"24/11/2026 13:00:00.25","peer":{"real":"-","chain":["192.0.2.9"]}}`, "",
+			func(e sundew.Event) bool { return e.Client.String() == "192.0.2.9" && e.Time.Nanosecond() == 250e6 },
+		},
+		{
+			"the first path behind the later one", `{"meta":{"at":"24/11/2026 13:00:00"},"peer":{"chain":["192.0.2.9"],"real":"192.0.2.8"},"user":"eve"}`, "",
+			func(e sundew.Event) bool { return e.Client.String() == "192.0.2.8" && e.Account == "eve" },
+		},
 		{"a time of another layout", `{"meta":{"at":"2026-11-24T12:00:00Z"},"peer":{"real":"192.0.2.8"}}`, "timestamp cannot be read", nil},
 		{"no client", `{"meta":{"at":"24/11/2026 13:00:00"}}`, "client address missing", nil},
 		{"an array that is not closed", `{"peer":{"chain":["192.0.2.9",`, "JSON cannot be read", nil},
