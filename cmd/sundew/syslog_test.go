@@ -116,8 +116,13 @@ func TestGatewaysLogBySyslog(t *testing.T) {
 					t.Fatalf("request %d: %q, %v", i, body, err)
 				}
 			}
-			line := []byte(fmt.Sprintf(`sundew_ingest_syslog_lines_total{result="parsed",source="gateway"} %d`, requests+1))
-			eventually(t, "all lines are acknowledged", func() bool { return strings.Contains(string(p.get(t, "/metrics")), string(line)) })
+			for what, metric := range map[string]string{
+				"all lines are acknowledged": `sundew_ingest_syslog_lines_total{result="parsed",source="gateway"}`,
+				"the store has caught up":    `sundew_store_rows_total{table="events"}`,
+			} {
+				line := fmt.Sprintf("%s %d\n", metric, requests+1)
+				eventually(t, what, func() bool { return strings.Contains(string(p.get(t, "/metrics")), line) })
+			}
 			p.end(t, syscall.SIGTERM)
 
 			stored := storedPaths(t, filepath.Join(dir, "data", "store.duckdb"))
