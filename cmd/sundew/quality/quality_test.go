@@ -48,7 +48,7 @@ func TestMeasurementCountsEverybodyOnce(t *testing.T) {
 		t.Errorf("progress ended at %d of %d seconds", done, total)
 	}
 	all := report.Segments[len(report.Segments)-1]
-	if all.Segment != "all" || len(report.Segments) != 13 {
+	if all.Segment != "all" || len(report.Segments) != 14 {
 		t.Fatalf("segments %+v", report.Segments)
 	}
 	clientDays, requests := 0, 0
