@@ -44,7 +44,9 @@ func (m *learnedMetrics) show(partition int32, l scoring.Learned) {
 	m.epoch.WithLabelValues(of).Set(float64(l.Epoch) * 24 * 3600)
 	for _, k := range l.Kinds {
 		kind := k.Kind.String()
-		m.rates.WithLabelValues(of, kind).Set(k.Rate)
+		if k.Rate > 0 {
+			m.rates.WithLabelValues(of, kind).Set(k.Rate)
+		}
 		m.routes.WithLabelValues(of, kind, "true").Set(float64(k.Routes - k.Muted))
 		m.routes.WithLabelValues(of, kind, "false").Set(float64(k.Muted))
 		for channel, p := range k.Hits {
