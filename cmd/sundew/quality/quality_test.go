@@ -90,7 +90,7 @@ func TestBlatantAbuseIsEnforced(t *testing.T) {
 
 func TestSameConfigurationSameReport(t *testing.T) {
 	c := small()
-	c.Seeds = 1
+	c.Seeds, c.Clients, c.Intensities = 1, 30, []float64{.3}
 	if first, second := measure(t, c), measure(t, c); !reflect.DeepEqual(first, second) {
 		t.Error("two measurements with the same configuration differ")
 	}
