@@ -153,22 +153,6 @@ func TestVolumesKeepTheirPromise(t *testing.T) {
 	}
 }
 
-// TestVolumeIsARatioOfSurvivals checks that the trial "one more comes today" is fair: over the law's own days, the mean of
-// the settled product is 1.
-func TestVolumeIsARatioOfSurvivals(t *testing.T) {
-	survival := func(n int) float64 { return math.Pow(.7, float64(n)) }
-	mean := 0.
-	for n := range 400 {
-		dies := 1 - survival(n+1)/survival(n)
-		abuserDies := 1 - math.Pow(survival(n+1)/survival(n), volumePower)
-		product := math.Pow(survival(n), volumePower-1) * abuserDies / dies
-		mean += survival(n) * dies * product
-	}
-	if math.Abs(mean-1) > 1e-6 {
-		t.Errorf("mean %v, want 1", mean)
-	}
-}
-
 func TestCountBins(t *testing.T) {
 	for n := range 256 {
 		bin := int(countBin(uint8(n)))

@@ -79,8 +79,8 @@ func (e *Engine) turnMeans() {
 			k, v := &p.heard[i][kind], votes[i][kind]
 			k.Hits = float64(k.Hits*remembered) + float64(float64(v.Hits)/hitUnit)
 			k.Trials = float64(k.Trials*remembered) + float64(v.Trials)
-			if assumed := channels[ch].prior; k.Trials >= leastHeard && assumed != nil {
-				p.believed.Means[ch][kind] = moved(p.believed.Means[ch][kind], k.Hits/k.Trials, assumed[kind])
+			if k.Trials >= leastHeard {
+				p.believed.Means[ch][kind] = moved(p.believed.Means[ch][kind], k.Hits/k.Trials, channels[ch].prior[kind])
 			}
 		}
 	}

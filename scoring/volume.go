@@ -298,15 +298,16 @@ func (p *peaks) fit(from int, leftOut float64, reach *[countBins + 1]float64) (g
 	if n < leastFit || steps < leastSteps {
 		return g, false
 	}
-	exceedances := make([]float64, 0, int(n)+countBins)
+	keep := min(1, mostBeyond/n)
+	var exceedances []float64
 	for bin := from; bin < ceiling; bin++ {
 		middle := float64((countFloor(bin)+countFloor(bin+1))/2) - countFloor(from)
-		for range int(math.Ceil(float64(p[bin]))) {
+		for range int(math.Ceil(float64(p[bin]) * keep)) {
 			exceedances = append(exceedances, middle)
 		}
 	}
 	g, err := fitTail(exceedances, countFloor(ceiling)-countFloor(from))
-	g.Xi += 1 / math.Sqrt(n)
+	g.Xi += 1 / math.Sqrt(min(n, mostBeyond))
 	return g, err == nil
 }
 

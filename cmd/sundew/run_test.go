@@ -303,8 +303,8 @@ func stampedBatch(sequence, n int) string {
 	return body.String()
 }
 
-// storedRequestIDs counts how often each request stands in the store.
-func storedRequestIDs(t *testing.T, path string) map[string]int {
+// openStore opens the store that a process has left.
+func openStore(t *testing.T, path string) *store.DuckDB {
 	t.Helper()
 	c := store.DefaultDuckDBConfig()
 	c.Path = path
@@ -312,7 +312,14 @@ func storedRequestIDs(t *testing.T, path string) map[string]int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// storedRequestIDs counts how often each request stands in the store.
+func storedRequestIDs(t *testing.T, path string) map[string]int {
+	t.Helper()
+	db := openStore(t, path)
 	ids := map[string]int{}
 	for i := range 200 {
 		timeline, err := db.Timeline(t.Context(), sundew.Entity{Kind: sundew.KindIP, Key: fmt.Sprintf("192.0.2.%d", i)},

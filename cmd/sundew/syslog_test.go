@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -23,7 +22,6 @@ import (
 	"time"
 
 	"sundew"
-	"sundew/store"
 )
 
 const nginxOverSyslog = `
@@ -211,13 +209,7 @@ func fetch(t *testing.T, url string) (string, error) {
 // storedPaths counts the requests of this machine by path.
 func storedPaths(t *testing.T, path string) map[string]int {
 	t.Helper()
-	c := store.DefaultDuckDBConfig()
-	c.Path = path
-	db, err := store.OpenDuckDB(t.Context(), c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := openStore(t, path)
 	timeline, err := db.Timeline(t.Context(), sundew.Entity{Kind: sundew.KindIP, Key: "127.0.0.1"},
 		sundew.Range{From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour)}, 1000)
 	if err != nil {
