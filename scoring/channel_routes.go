@@ -111,6 +111,20 @@ func (c *cell) pace(s *state, t *trial) {
 	c.steps[of][bits.TrailingZeros64(before)][bits.TrailingZeros64(t.route)]++
 }
 
+// valid says whether every number of steps can have been counted.
+func (f *flows) valid() bool {
+	for of := range f {
+		for from := range f[of] {
+			for _, n := range f[of][from] {
+				if !isCount(n) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
 // steps are the votes of the epoch on what follows what. Which cell holds a vote changes nothing.
 func (e *Engine) steps() *flows {
 	sum := new(flows)

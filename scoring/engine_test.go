@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
@@ -301,11 +302,16 @@ func TestRestoreRefusesDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	negativeZero, disorder := newEngine(t, 1), newEngine(t, 1)
+	negativeZero.population.flows[0][0][1] = float32(math.Copysign(0, -1))
+	disorder.cells[0].high = []castVote{{Hash: 1, Cell: 1}, {Hash: 2, Cell: 0}}
 	tests := []struct {
 		name   string
 		engine *Engine
 		src    []byte
 	}{
+		{"votes that would lose their sign", newEngine(t, 1), negativeZero.AppendState(nil)},
+		{"votes not in the order of their cells", newEngine(t, 1), disorder.AppendState(nil)},
 		{"empty", newEngine(t, 1), nil},
 		{"cut in the header", newEngine(t, 1), whole[:10]},
 		{"cut in the middle", newEngine(t, 1), whole[:len(whole)/2]},
@@ -340,8 +346,12 @@ func FuzzRestoreState(f *testing.F) {
 		if err := e.RestoreState(src); err != nil {
 			return
 		}
-		if !bytes.Equal(e.AppendState(nil), src) {
-			t.Error("a state that was read back differs from its bytes")
+		if got := e.AppendState(nil); !bytes.Equal(got, src) {
+			at := 0
+			for at < min(len(got), len(src)) && got[at] == src[at] {
+				at++
+			}
+			t.Errorf("a state that was read back differs from its bytes: %d bytes of %d, from byte %d on", len(got), len(src), at)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package scoring
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -307,6 +308,9 @@ func (l *lessons) restore(r *reader) (cast []castVote, err error) {
 	}
 	if cast, err = restoreVotes(r, cells*maxHigh); err != nil {
 		return nil, err
+	}
+	if !slices.IsSortedFunc(cast, func(a, b castVote) int { return cmp.Compare(a.Cell, b.Cell) }) {
+		return nil, fmt.Errorf("%w: votes are not in the order of their cells", errState)
 	}
 	for epoch := range l.high {
 		if l.high[epoch], err = restoreVotes(r, maxHigh); err != nil {

@@ -221,6 +221,11 @@ func (e *Engine) restorePopulation(r *reader) error {
 			return fmt.Errorf("%w: the rate of %ss is %+v", errState, sundew.Kind(kind), l)
 		}
 	}
+	for _, steps := range [...]*flows{&p.flows, e.cells[0].steps} {
+		if !steps.valid() {
+			return fmt.Errorf("%w: steps between routes were taken less than never", errState)
+		}
+	}
 	for of := range p.flows {
 		p.ways[of] = p.flows[of].ways()
 	}
@@ -263,7 +268,7 @@ func (p *pool) restore(r *reader) error {
 	}
 	for bin := range n {
 		p[bin] = math.Float32frombits(r.uint32())
-		if !(p[bin] >= 0) {
+		if !isCount(p[bin]) {
 			return fmt.Errorf("%w: %v votes", errState, p[bin])
 		}
 	}
@@ -272,6 +277,9 @@ func (p *pool) restore(r *reader) error {
 	}
 	return nil
 }
+
+// isCount says whether a number can be a sum of votes: such a sum is never the negative zero, which adding to 0 would lose.
+func isCount(n float32) bool { return n >= 0 && !math.Signbit(float64(n)) }
 
 func (t *table) restore(r *reader) error {
 	hand, added := r.uint32(), r.uint32()
