@@ -18,7 +18,7 @@ const flushTimeout = 30 * time.Second
 //
 // The slices handed to Record are kept until they are recorded; the caller must not change them.
 type Buffer struct {
-	next    sundew.Recorder
+	next    BufferedStore
 	queue   chan recording
 	dropped *prometheus.CounterVec
 	failed  prometheus.Counter
@@ -26,20 +26,27 @@ type Buffer struct {
 
 var _ sundew.Recorder = (*Buffer)(nil)
 
-type recording struct {
-	batch     sundew.Batch
-	scores    []sundew.Score
-	decisions []sundew.Decision
+// BufferedStore is what a Buffer can stand before.
+type BufferedStore interface {
+	sundew.Recorder
+	EvaluationRecorder
 }
 
-// NewBuffer returns a buffer of size calls of Record, at least one. A nil registerer counts without showing; a registry
+type recording struct {
+	batch       sundew.Batch
+	scores      []sundew.Score
+	decisions   []sundew.Decision
+	evaluations []Evaluation
+}
+
+// NewBuffer returns a buffer of size calls, at least one. A nil registerer counts without showing; a registry
 // that has a buffer already is a mistake of the program, and a panic.
-func NewBuffer(next sundew.Recorder, size int, reg prometheus.Registerer) *Buffer {
+func NewBuffer(next BufferedStore, size int, reg prometheus.Registerer) *Buffer {
 	b := &Buffer{
 		next:  next,
 		queue: make(chan recording, max(1, size)),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sundew_store_buffer_dropped_total", Help: "Events, scores and decisions dropped because the buffer before the store was full.",
+			Name: "sundew_store_buffer_dropped_total", Help: "Events, scores, decisions and evaluations dropped because the buffer before the store was full.",
 		}, []string{"what"}),
 		failed: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sundew_store_buffer_failed_total", Help: "Batches that the store behind the buffer refused; they are lost.",
@@ -57,14 +64,25 @@ func NewBuffer(next sundew.Recorder, size int, reg prometheus.Registerer) *Buffe
 // Record puts the batch in line and returns at once, always with nil: a full buffer is counted, not an error. The slices
 // are the buffer's from then on, so scores are handed over as copies of what a sundew.Scorer returned.
 func (b *Buffer) Record(_ context.Context, batch sundew.Batch, scores []sundew.Score, ds []sundew.Decision) error {
-	select {
-	case b.queue <- recording{batch, scores, ds}:
-	default:
-		b.dropped.WithLabelValues("events").Add(float64(len(batch.Events)))
-		b.dropped.WithLabelValues("scores").Add(float64(len(scores)))
-		b.dropped.WithLabelValues("decisions").Add(float64(len(ds)))
-	}
+	b.put(recording{batch: batch, scores: scores, decisions: ds})
 	return nil
+}
+
+// RecordEvaluations puts evaluations in line as Record does a batch.
+func (b *Buffer) RecordEvaluations(_ context.Context, evaluations []Evaluation) error {
+	b.put(recording{evaluations: evaluations})
+	return nil
+}
+
+func (b *Buffer) put(r recording) {
+	select {
+	case b.queue <- r:
+	default:
+		b.dropped.WithLabelValues("events").Add(float64(len(r.batch.Events)))
+		b.dropped.WithLabelValues("scores").Add(float64(len(r.scores)))
+		b.dropped.WithLabelValues("decisions").Add(float64(len(r.decisions)))
+		b.dropped.WithLabelValues("evaluations").Add(float64(len(r.evaluations)))
+	}
 }
 
 // Run records what is in line until ctx ends, then what is still there, and returns nil. A batch that the store refuses, or
@@ -104,7 +122,13 @@ func (b *Buffer) flush(ctx context.Context) error {
 }
 
 func (b *Buffer) pass(ctx context.Context, r recording) {
-	if err := b.next.Record(ctx, r.batch, r.scores, r.decisions); err != nil {
+	var err error
+	if len(r.evaluations) > 0 {
+		err = b.next.RecordEvaluations(ctx, r.evaluations)
+	} else {
+		err = b.next.Record(ctx, r.batch, r.scores, r.decisions)
+	}
+	if err != nil {
 		b.failed.Inc()
 	}
 }

@@ -29,6 +29,11 @@ func (r *slowRecorder) Record(ctx context.Context, b sundew.Batch, _ []sundew.Sc
 	return r.err
 }
 
+func (r *slowRecorder) RecordEvaluations(ctx context.Context, evaluations []Evaluation) error {
+	first := evaluations[0].Event.Offset
+	return r.Record(ctx, sundew.Batch{Position: sundew.Position{First: first}}, nil, nil)
+}
+
 func put(t *testing.T, b *Buffer, first int64) {
 	t.Helper()
 	batch := sundew.Batch{Position: sundew.Position{First: first, Next: first + 1}, Events: make([]sundew.Event, 2)}
@@ -62,6 +67,30 @@ func TestBufferNeverWaits(t *testing.T) {
 		for what, want := range map[string]float64{"events": 6, "scores": 9, "decisions": 3} {
 			equal(t, "dropped "+what, testutil.ToFloat64(b.dropped.WithLabelValues(what)), want)
 		}
+	})
+}
+
+func TestBufferPassesEvaluations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := &slowRecorder{takes: time.Second}
+		b := NewBuffer(next, 2, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- b.Run(ctx) }()
+		for first := range int64(5) {
+			if err := b.RecordEvaluations(t.Context(), []Evaluation{{Event: &sundew.Event{Offset: first}}}); err != nil {
+				t.Error(err)
+			}
+			if first == 0 {
+				synctest.Wait() // Run has taken it
+			}
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		equal(t, "recorded in order", next.firsts, []int64{0, 1, 2})
+		equal(t, "dropped", testutil.ToFloat64(b.dropped.WithLabelValues("evaluations")), 2.0)
 	})
 }
 

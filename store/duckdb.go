@@ -27,6 +27,8 @@ type DuckDBConfig struct {
 	Retention    time.Duration `yaml:"retention"`     // rows older than the newest Event by more are removed by Run; 0 keeps all
 	QueryTimeout time.Duration `yaml:"query_timeout"` // longest time for one question
 
+	Evaluations EvaluationSampling `yaml:"evaluations"` // what is kept for trying rules on the past
+
 	Metrics prometheus.Registerer `yaml:"-"` // nil counts without showing
 }
 
@@ -38,6 +40,7 @@ func DefaultDuckDBConfig() DuckDBConfig {
 		MinPoints:    20,
 		Retention:    30 * 24 * time.Hour,
 		QueryTimeout: 30 * time.Second,
+		Evaluations:  DefaultEvaluationSampling(),
 	}
 }
 
@@ -55,7 +58,7 @@ func (c *DuckDBConfig) Validate() error {
 	case c.QueryTimeout <= 0:
 		return fmt.Errorf("query_timeout: %s is not above 0: want a duration such as 30s", c.QueryTimeout)
 	}
-	return nil
+	return c.Evaluations.Validate()
 }
 
 // DuckDB is a Store in one file, or in memory, inside the process. Questions run beside each other and beside the one
@@ -108,6 +111,9 @@ func (d *DuckDB) open(ctx context.Context) error {
 	}
 	d.db = sql.OpenDB(connector)
 	err = migrate(ctx, d.db, d.config.name())
+	if err == nil {
+		err = addFeatureColumns(ctx, d.db)
+	}
 	if err == nil {
 		err = d.metrics.register(d.config.Metrics)
 	}

@@ -17,9 +17,10 @@ import (
 // recordTimeout bounds a write whose caller gave no deadline: the disk is stuck if it takes longer.
 const recordTimeout = 2 * time.Minute
 
-// position is the resume point of a partition. Scores have one of their own, since they may arrive apart from the events.
+// position is the resume point of a partition. Scores and evaluations have one of their own, since they may arrive apart
+// from the events.
 type position struct {
-	eventsNext, scoresNext int64
+	eventsNext, scoresNext, evaluationsNext int64
 }
 
 // Record keeps a batch, its scores and its decisions in one transaction. See Store.
@@ -63,7 +64,9 @@ func (d *DuckDB) recordIn(ctx context.Context, conn *sql.Conn, b sundew.Batch, s
 	if err := appendRows(ctx, conn, "events", events, appendEvent); err != nil {
 		return nil, fmt.Errorf("events: %w", err)
 	}
-	reached[b.Position.Partition] = position{max(at.eventsNext, b.Position.Next), at.scoresNext}
+	moved := at
+	moved.eventsNext = max(at.eventsNext, b.Position.Next)
+	reached[b.Position.Partition] = moved
 
 	chosen := chooseScores(scores, d.config.MinPoints, stored, reached)
 	if err := appendRows(ctx, conn, "scores", chosen.kept, appendScore); err != nil {
@@ -222,8 +225,8 @@ func positions(ctx context.Context, conn asker) (map[int32]position, error) {
 		partition int32
 		position
 	}
-	found, err := collect(ctx, conn, `SELECT log_partition, events_next, scores_next FROM positions`, func(r row) (p of, err error) {
-		return p, r.Scan(&p.partition, &p.eventsNext, &p.scoresNext)
+	found, err := collect(ctx, conn, `SELECT log_partition, events_next, scores_next, evaluations_next FROM positions`, func(r row) (p of, err error) {
+		return p, r.Scan(&p.partition, &p.eventsNext, &p.scoresNext, &p.evaluationsNext)
 	})
 	stored := make(map[int32]position, len(found)+1)
 	for _, p := range found {
@@ -240,7 +243,7 @@ func movePositions(ctx context.Context, conn *sql.Conn, stored, reached map[int3
 		if _, err := conn.ExecContext(ctx, `DELETE FROM positions WHERE log_partition = ?`, partition); err != nil {
 			return err
 		}
-		if _, err := conn.ExecContext(ctx, `INSERT INTO positions VALUES (?, ?, ?)`, partition, p.eventsNext, p.scoresNext); err != nil {
+		if _, err := conn.ExecContext(ctx, `INSERT INTO positions VALUES (?, ?, ?, ?)`, partition, p.eventsNext, p.scoresNext, p.evaluationsNext); err != nil {
 			return err
 		}
 	}

@@ -51,6 +51,7 @@ func (d *DuckDB) Prune(ctx context.Context) (removed int64, err error) {
 		for _, statement := range []string{
 			`DELETE FROM events WHERE time < make_timestamp(?)`,
 			`DELETE FROM scores WHERE time < make_timestamp(?)`,
+			`DELETE FROM evaluations WHERE time < make_timestamp(?)`,
 			`DELETE FROM dead_letters WHERE time < make_timestamp(?)`,
 			`DELETE FROM decisions WHERE greatest(time, expires) < make_timestamp(?)`,
 		} {

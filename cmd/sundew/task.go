@@ -89,7 +89,7 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 		Policy:     policy,
 		Rejecter:   ingest.NewDeadLetterPublisher(s.producer),
 		Publisher:  mark(ingest.NewDecisionPublisher(s.producer), s.privacy),
-		Recorder:   scoreHistory{s.buffer, s.config.Store.MinPoints},
+		Recorder:   history{s.buffer, s.config.Store.MinPoints, s.sampling()},
 		Checkpoint: snapshots,
 		Observe: func(b sundew.Batch, scores []sundew.Score, ds []sundew.Decision) {
 			t.entities.Store(int64(scorer.Entities()))
@@ -127,14 +127,20 @@ func newPipelineMetrics(reg prometheus.Registerer) func(sundew.Batch, []sundew.S
 	}
 }
 
-// scoreHistory hands on the scores that are worth keeping. Events and decisions reach the store from their topics, which
-// nothing drops.
-type scoreHistory struct {
-	next      sundew.Recorder
+// history hands on the scores that are worth keeping, and of all scores the sample that rules are tried on. Events and
+// decisions reach the store from their topics, which nothing drops.
+type history struct {
+	next      store.BufferedStore
 	minPoints float64
+	sampling  store.EvaluationSampling
 }
 
-func (h scoreHistory) Record(ctx context.Context, _ sundew.Batch, scores []sundew.Score, _ []sundew.Decision) error {
+func (h history) Record(ctx context.Context, _ sundew.Batch, scores []sundew.Score, ds []sundew.Decision) error {
+	if sample := h.sampling.Sample(scores, ds); len(sample) > 0 {
+		if err := h.next.RecordEvaluations(ctx, sample); err != nil {
+			return err
+		}
+	}
 	var kept []sundew.Score
 	for i := range scores {
 		if scores[i].Points >= h.minPoints {
@@ -145,4 +151,11 @@ func (h scoreHistory) Record(ctx context.Context, _ sundew.Batch, scores []sunde
 		return nil
 	}
 	return h.next.Record(ctx, sundew.Batch{}, kept, nil)
+}
+
+// sampling is the configured one under the deployment's key, so that nobody can tell which evaluations are kept.
+func (s *server) sampling() store.EvaluationSampling {
+	sampling := s.config.Store.Evaluations
+	sampling.Seed = s.config.Scoring.Seed
+	return sampling
 }
