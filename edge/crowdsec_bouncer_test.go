@@ -19,13 +19,7 @@ import (
 
 // TestCustomBouncer runs CrowdSec's own client against the view: what it is told, it hands to a hook.
 func TestCustomBouncer(t *testing.T) {
-	binary, err := exec.LookPath("crowdsec-custom-bouncer")
-	if err != nil {
-		if os.Getenv("SUNDEW_NO_SKIP") != "" {
-			t.Fatal("crowdsec-custom-bouncer is not installed")
-		}
-		t.Skip("crowdsec-custom-bouncer is not installed")
-	}
+	binary := program(t, "crowdsec-custom-bouncer")
 	l := NewLog(DefaultLogConfig(), nil)
 	l.MarkReady()
 	running, stop := context.WithCancel(t.Context())
@@ -50,6 +44,19 @@ func TestCustomBouncer(t *testing.T) {
 
 	l.Withdraw(sundew.Entity{Kind: sundew.KindIP, Key: "127.0.9.1"}, "scan")
 	told("del 127.0.9.1 ")
+}
+
+// program returns the path of a program that the test drives, and skips the test where it is not installed.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if os.Getenv("SUNDEW_NO_SKIP") != "" {
+			t.Fatal(name + " is not installed")
+		}
+		t.Skip(name + " is not installed")
+	}
+	return path
 }
 
 // startBouncer returns a function that waits for the hook's next call and checks how it begins.

@@ -9,7 +9,7 @@ import (
 	"sundew"
 )
 
-// A view is a form of the whole list. A new one is a file with its own view, named in views.
+// A view is a form of the whole list. Each registers itself in a file of its own.
 type view struct {
 	extension string
 	mediaType string
@@ -18,7 +18,14 @@ type view struct {
 	write  func(w *bufio.Writer, s snapshot) error
 }
 
-func views() []view { return []view{viewNDJSON(), viewHAProxy(), viewNginx(), viewIPSet()} }
+// views is filled while the package initialises and only read after that.
+var views []view
+
+// register adds a view; its result lets a file do so in a declaration.
+func register(v view) struct{} {
+	views = append(views, v)
+	return struct{}{}
+}
 
 // A snapshot is what a view writes.
 type snapshot struct {
@@ -81,11 +88,14 @@ func matchesETag(header, tag string) bool {
 
 // hardest yields one decision for each entity of a list in order: the hardest action, of equal ones the longest delay.
 // It leaves out what a plain map of entities cannot express, and counts it.
-func (s snapshot) hardest(yield func(*sundew.Decision) bool) {
+func (s snapshot) hardest(yield func(*sundew.Decision) bool) { s.hardestOf(s.inexpressible, yield) }
+
+// hardestOf is hardest for a format that cannot express what the given function returns a reason for.
+func (s snapshot) hardestOf(inexpressible func(*sundew.Decision) string, yield func(*sundew.Decision) bool) {
 	var best *sundew.Decision
 	for _, it := range s.items {
 		d := &it.decision
-		if reason := s.inexpressible(d); reason != "" {
+		if reason := inexpressible(d); reason != "" {
 			s.omit(reason)
 			continue
 		}
@@ -142,6 +152,20 @@ func harder(a, b *sundew.Decision) bool {
 		return a.Delay > b.Delay
 	}
 	return a.Expires.After(b.Expires)
+}
+
+// networksEnforced narrows to addresses and networks with an action that an edge does something about.
+func networksEnforced(asked filter) filter {
+	asked.kinds = 1<<sundew.KindIP | 1<<sundew.KindPrefix
+	return enforced(asked)
+}
+
+// enforced narrows to the actions that an edge does something about, where the client did not say.
+func enforced(asked filter) filter {
+	if asked.actions == 0 {
+		asked.actions = 1<<sundew.ActionTarpit | 1<<sundew.ActionChallenge | 1<<sundew.ActionBlock
+	}
+	return asked
 }
 
 // networksTarpitted narrows to what a map from address to delay holds, where the client did not say.

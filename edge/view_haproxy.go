@@ -7,6 +7,8 @@ import (
 	"sundew"
 )
 
+var _ = register(viewHAProxy())
+
 // viewHAProxy is a map file for map_ip, or with kinds=device for map_str: a key, a space, and the delay in milliseconds
 // or, for the other actions, the word of the action. Without actions= it holds tarpits alone, so that every value is a
 // number; take blocks as a second file with actions=block.

@@ -10,6 +10,8 @@ import (
 	"sundew"
 )
 
+var _ = register(viewIPSet())
+
 // viewIPSet is input for "ipset restore -!": blocked networks in the sets sundew4 and sundew6, each with the seconds
 // that are left of its decision. The kernel forgets them by itself.
 func viewIPSet() view {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 )
 
+var _ = register(viewNDJSON())
+
 // viewNDJSON is the list as a Follower reads it: a header, then the decision records in order.
 func viewNDJSON() view {
 	return view{

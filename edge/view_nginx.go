@@ -7,6 +7,8 @@ import (
 	"sundew"
 )
 
+var _ = register(viewNginx())
+
 // viewNginx is a file to include in a geo block, or with kinds=device in a map block: key, space, value as in
 // viewHAProxy, semicolon.
 func viewNginx() view {
