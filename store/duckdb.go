@@ -66,7 +66,7 @@ func (c *DuckDBConfig) Validate() error {
 type DuckDB struct {
 	config  DuckDBConfig
 	log     *slog.Logger
-	metrics *duckDBMetrics
+	metrics *storeMetrics
 	db      *sql.DB
 	unlock  func() error
 
@@ -97,7 +97,7 @@ func OpenDuckDB(ctx context.Context, config DuckDBConfig, log *slog.Logger) (*Du
 	if err != nil {
 		return nil, err
 	}
-	d := &DuckDB{config: config, log: log, metrics: newDuckDBMetrics(), unlock: unlock}
+	d := &DuckDB{config: config, log: log, metrics: newStoreMetrics(), unlock: unlock}
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(err, unlock())
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-type duckDBMetrics struct {
+type storeMetrics struct {
 	rows     *prometheus.CounterVec
 	repeated *prometheus.CounterVec
 	below    prometheus.Counter
@@ -17,8 +17,8 @@ type duckDBMetrics struct {
 	errors   *prometheus.CounterVec
 }
 
-func newDuckDBMetrics() *duckDBMetrics {
-	return &duckDBMetrics{
+func newStoreMetrics() *storeMetrics {
+	return &storeMetrics{
 		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sundew_store_rows_total", Help: "Rows committed, by table.",
 		}, []string{"table"}),
@@ -44,14 +44,14 @@ func newDuckDBMetrics() *duckDBMetrics {
 	}
 }
 
-func (m *duckDBMetrics) all() []prometheus.Collector {
+func (m *storeMetrics) all() []prometheus.Collector {
 	return []prometheus.Collector{m.rows, m.repeated, m.below, m.gaps, m.pruned, m.seconds, m.errors}
 }
 
-func (m *duckDBMetrics) register(reg prometheus.Registerer) error { return register(reg, m.all()...) }
+func (m *storeMetrics) register(reg prometheus.Registerer) error { return register(reg, m.all()...) }
 
 // unregister lets a store that is opened again count on the same registry.
-func (m *duckDBMetrics) unregister(reg prometheus.Registerer) {
+func (m *storeMetrics) unregister(reg prometheus.Registerer) {
 	if reg == nil {
 		return
 	}

@@ -11,7 +11,8 @@ import (
 // its context does. Limits of 0 or less mean 100; more than MaxRows is cut to MaxRows. A Range that ends before it starts
 // is empty. After Close every method returns an error.
 type Store interface {
-	// Recorder keeps a batch, its scores and its decisions as one: all of it, or nothing and an error.
+	// Recorder keeps a batch, its scores and its decisions as one: all of it, or nothing and an error. An engine without
+	// transactions may keep a part with the error; the same call again adds the rest and counts nothing twice.
 	//
 	// Events before the partition's resume point are skipped, as are scores whose event was scored before, and decisions
 	// replace those of the same ID. The resume point moves to the position's Next, whether the lines in between were
