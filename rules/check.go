@@ -46,7 +46,7 @@ type TestResult struct {
 }
 
 func (f *file) readTest(n *yaml.Node, r *rule, d *dialect) {
-	t := ruleTest{line: n.Line, column: n.Column, lists: map[string]*list{}, expect: expectation{score: -1}}
+	t := ruleTest{lists: map[string]*list{}, expect: expectation{score: -1}}
 	f.object(n, "test",
 		required("name", f.text(&t.name)),
 		required("features", func(n *yaml.Node) { f.readTestValues(n, &t, d) }),
@@ -59,6 +59,10 @@ func (f *file) readTest(n *yaml.Node, r *rule, d *dialect) {
 			)
 		}),
 	)
+	if n == nil {
+		return
+	}
+	t.line, t.column = n.Line, n.Column
 	t.expect.exemptBy = strings.TrimSpace(t.expect.exemptBy)
 	r.tests = append(r.tests, t)
 }
@@ -67,6 +71,10 @@ func (f *file) readTest(n *yaml.Node, r *rule, d *dialect) {
 func (f *file) readTestValues(n *yaml.Node, t *ruleTest, d *dialect) {
 	scratch := testScore(sundew.KindIP)
 	f.pairs(n, "features", func(key, value *yaml.Node) {
+		if key == nil {
+			f.form = scalarForm
+			return
+		}
 		if channel, isEvidence := strings.CutPrefix(key.Value, "evidence."); isEvidence {
 			var nats float64
 			f.number(&nats, -math.MaxFloat64, math.MaxFloat64)(value)
@@ -90,8 +98,12 @@ func (f *file) readTestValues(n *yaml.Node, t *ruleTest, d *dialect) {
 
 func (f *file) readTestLists(n *yaml.Node, t *ruleTest) {
 	f.pairs(n, "lists", func(key, value *yaml.Node) {
-		l := &list{ListInfo: ListInfo{ID: key.Value}}
+		l := &list{}
 		f.sequence("lists", func(n *yaml.Node) {
+			if n == nil {
+				f.form = textForm
+				return
+			}
 			entity, err := sundew.ParseEntity(n.Value)
 			if err != nil {
 				f.note(n, "", "%v", err)
@@ -100,8 +112,12 @@ func (f *file) readTestLists(n *yaml.Node, t *ruleTest) {
 			network, _ := networkOf(entity)
 			l.entries = append(l.entries, listEntry{entity, testTime.Add(day), network})
 		})(value)
+		if key == nil {
+			return
+		}
+		l.ID = key.Value
 		l.index()
-		t.lists[key.Value] = l
+		t.lists[l.ID] = l
 	})
 }
 

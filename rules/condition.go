@@ -102,7 +102,7 @@ func cidr(address, network ref.Val) ref.Val {
 
 // condition compiles the expression in a scalar and notes what is wrong with it at its place in the file.
 func (f *file) condition(n *yaml.Node, d *dialect) *condition {
-	if n == nil || n.Kind != yaml.ScalarNode {
+	if n == nil {
 		return nil
 	}
 	checked, issues := d.env.Compile(n.Value)

@@ -19,10 +19,14 @@ import (
 
 // A decoder reads one YAML document strictly and notes every problem with its place, so that an author sees all of them
 // at once. Its readers are closures over the destination; a value that cannot be read leaves the destination alone.
+//
+// A reader that is given no node reads nothing: it leaves in form what it would accept, from which the JSON Schema of
+// the files is made.
 type decoder struct {
 	path     string
 	lines    []string
 	problems Problems
+	form     schema
 }
 
 type reader func(*yaml.Node)
@@ -95,6 +99,10 @@ func (d *decoder) noteAt(line, column int, hint, format string, args ...any) {
 
 // object reads a mapping. Keys that no field names, double keys and missing required keys are problems.
 func (d *decoder) object(n *yaml.Node, what string, fields ...field) {
+	if n == nil {
+		d.form = d.objectForm(fields)
+		return
+	}
 	if n.Kind != yaml.MappingNode {
 		d.note(n, "", "%s: want a mapping, have %s", what, shape(n))
 		return
@@ -140,6 +148,11 @@ func fieldNames(fields []field) []string {
 
 // pairs calls each for every key of a mapping whose keys the author chooses.
 func (d *decoder) pairs(n *yaml.Node, what string, each func(key, value *yaml.Node)) {
+	if n == nil {
+		each(nil, nil)
+		d.form = schema{"type": "object", "additionalProperties": d.form}
+		return
+	}
 	if n.Kind != yaml.MappingNode {
 		d.note(n, "", "%s: want a mapping, have %s", what, shape(n))
 		return
@@ -159,6 +172,11 @@ func (d *decoder) pairs(n *yaml.Node, what string, each func(key, value *yaml.No
 // sequence calls each for every item of a sequence.
 func (d *decoder) sequence(what string, each reader) reader {
 	return func(n *yaml.Node) {
+		if n == nil {
+			each(nil)
+			d.form = schema{"type": "array", "items": d.form}
+			return
+		}
 		if n.Kind != yaml.SequenceNode {
 			d.note(n, "", "%s: want a list, have %s", what, shape(n))
 			return
@@ -171,6 +189,10 @@ func (d *decoder) sequence(what string, each reader) reader {
 
 func (d *decoder) text(dst *string) reader {
 	return func(n *yaml.Node) {
+		if n == nil {
+			d.form = textForm
+			return
+		}
 		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
 			d.note(n, "", "want text, have %s", shape(n))
 			return
@@ -182,14 +204,29 @@ func (d *decoder) text(dst *string) reader {
 func (d *decoder) texts(what string, dst *[]string) reader {
 	return d.sequence(what, func(n *yaml.Node) {
 		var item string
-		d.text(&item)(n)
-		*dst = append(*dst, item)
+		if d.text(&item)(n); n != nil {
+			*dst = append(*dst, item)
+		}
 	})
+}
+
+// keepText keeps a text of which more must be known before it is read.
+func (d *decoder) keepText(dst **yaml.Node) reader {
+	return func(n *yaml.Node) {
+		var text string
+		if d.text(&text)(n); text != "" {
+			*dst = n
+		}
+	}
 }
 
 // number reads an integer or a decimal fraction between low and high.
 func (d *decoder) number(dst *float64, low, high float64) reader {
 	return func(n *yaml.Node) {
+		if n == nil {
+			d.form = schema{"type": "number", "minimum": low, "maximum": high}
+			return
+		}
 		v, err := strconv.ParseFloat(n.Value, 64)
 		if tag := n.ShortTag(); n.Kind != yaml.ScalarNode || (tag != "!!int" && tag != "!!float") || err != nil || math.IsNaN(v) {
 			d.note(n, "", "want a number, have %s", shape(n))
@@ -205,6 +242,10 @@ func (d *decoder) number(dst *float64, low, high float64) reader {
 
 func (d *decoder) count(dst *int, low, high int) reader {
 	return func(n *yaml.Node) {
+		if n == nil {
+			d.form = schema{"type": "integer", "minimum": low, "maximum": high}
+			return
+		}
 		v, err := strconv.Atoi(n.Value)
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil {
 			d.note(n, "", "want a whole number, have %s", shape(n))
@@ -220,6 +261,10 @@ func (d *decoder) count(dst *int, low, high int) reader {
 
 func (d *decoder) truth(dst **bool) reader {
 	return func(n *yaml.Node) {
+		if n == nil {
+			d.form = schema{"type": "boolean"}
+			return
+		}
 		var v bool
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" || n.Decode(&v) != nil {
 			d.note(n, "", "want true or false, have %s", shape(n))
@@ -232,6 +277,10 @@ func (d *decoder) truth(dst **bool) reader {
 // duration reads Go's notation and whole days: 500ms, 10m, 7d.
 func (d *decoder) duration(dst *time.Duration, low, high time.Duration) reader {
 	return func(n *yaml.Node) {
+		if n == nil {
+			d.form = durationForm
+			return
+		}
 		v, err := parseDuration(n.Value)
 		if n.Kind != yaml.ScalarNode || err != nil {
 			d.note(n, "write it with its unit, such as 30s, 10m or 7d", "want a duration, have %s", shape(n))
@@ -258,6 +307,10 @@ func parseDuration(text string) (time.Duration, error) {
 // share reads a percentage with its sign, 30%, as a number from 0 to 1.
 func (d *decoder) share(dst *float64) reader {
 	return func(n *yaml.Node) {
+		if n == nil {
+			d.form = shareForm
+			return
+		}
 		digits, found := strings.CutSuffix(n.Value, "%")
 		v, err := strconv.ParseFloat(digits, 64)
 		if n.Kind != yaml.ScalarNode || !found || err != nil || !(v >= 0 && v <= 100) {
@@ -271,6 +324,10 @@ func (d *decoder) share(dst *float64) reader {
 // moment reads a date, meaning the start of that day in UTC, or an RFC 3339 time.
 func (d *decoder) moment(dst *time.Time) reader {
 	return func(n *yaml.Node) {
+		if n == nil {
+			d.form = momentForm
+			return
+		}
 		for _, layout := range []string{time.DateOnly, time.RFC3339} {
 			if t, err := time.Parse(layout, n.Value); err == nil && n.Kind == yaml.ScalarNode {
 				*dst = t.UTC()
@@ -284,6 +341,10 @@ func (d *decoder) moment(dst *time.Time) reader {
 // word reads one of a few words.
 func (d *decoder) word(dst *string, known ...string) reader {
 	return func(n *yaml.Node) {
+		if n == nil {
+			d.form = wordForm(known...)
+			return
+		}
 		for _, k := range known {
 			if n.Kind == yaml.ScalarNode && n.Value == k {
 				*dst = k
@@ -296,6 +357,10 @@ func (d *decoder) word(dst *string, known ...string) reader {
 
 func (d *decoder) entityKind(dst *sundew.Kind) reader {
 	return func(n *yaml.Node) {
+		if n == nil {
+			d.form = kindForm()
+			return
+		}
 		kind, err := sundew.ParseKind(n.Value)
 		if err != nil {
 			d.note(n, "", "%v", err)
@@ -307,6 +372,10 @@ func (d *decoder) entityKind(dst *sundew.Kind) reader {
 
 func (d *decoder) action(dst *sundew.Action) reader {
 	return func(n *yaml.Node) {
+		if n == nil {
+			d.form = actionForm()
+			return
+		}
 		if err := dst.UnmarshalText([]byte(n.Value)); err != nil {
 			d.note(n, "", "%v", err)
 		}

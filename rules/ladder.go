@@ -73,7 +73,7 @@ func (f *file) readRung(n *yaml.Node) rung {
 // readDelay reads one duration or {min, per_point, max}.
 func (f *file) readDelay(n *yaml.Node, d *delay) {
 	const longest = time.Minute
-	if n.Kind == yaml.ScalarNode {
+	if n != nil && n.Kind == yaml.ScalarNode {
 		f.duration(&d.min, time.Millisecond, longest)(n)
 		d.max = d.min
 		return
@@ -83,6 +83,10 @@ func (f *file) readDelay(n *yaml.Node, d *delay) {
 		required("per_point", f.duration(&d.perPoint, 0, longest)),
 		required("max", f.duration(&d.max, time.Millisecond, longest)),
 	)
+	if n == nil {
+		f.form = schema{"anyOf": []schema{durationForm, f.form}}
+		return
+	}
 	if d.max < d.min {
 		f.note(n, "", "delay: max %s is less than min %s", d.max, d.min)
 	}

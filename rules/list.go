@@ -63,7 +63,7 @@ func (f *file) readEntry(n *yaml.Node, l *list) {
 		required("expires", f.moment(&e.expires)),
 		optional("owner", f.text(new(string))),
 	)
-	if len(f.problems) > before {
+	if n == nil || len(f.problems) > before {
 		return
 	}
 	entity, err := sundew.ParseEntity(text)

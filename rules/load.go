@@ -25,6 +25,15 @@ const (
 
 const apiVersion = "sundew/v1"
 
+// What a file may hold.
+const (
+	kindRule   = "Rule"
+	kindPolicy = "Policy"
+	kindList   = "List"
+)
+
+var fileKinds = []string{kindRule, kindPolicy, kindList}
+
 // Load reads every .yaml file of fsys, whatever the folder. root is where fsys stands, for messages only. A directory
 // loads as a whole or not at all: the error is of type [Problems] and names everything that is wrong.
 func Load(fsys fs.FS, root string) (*Set, error) {
@@ -146,7 +155,7 @@ func scalarAt(n *yaml.Node, key string) string {
 func listNames(files []*file) []string {
 	var names []string
 	for _, f := range files {
-		if f.kind == "List" && identifier.MatchString(f.id) {
+		if f.kind == kindList && identifier.MatchString(f.id) {
 			names = append(names, f.id)
 		}
 	}
@@ -156,11 +165,11 @@ func listNames(files []*file) []string {
 
 func (f *file) compile(s *Set, lists []string) {
 	switch f.kind {
-	case "Rule":
+	case kindRule:
 		s.rules = append(s.rules, f.readRule(f.root, lists))
-	case "Policy":
+	case kindPolicy:
 		s.policies = append(s.policies, f.readPolicy(f.root, lists))
-	case "List":
+	case kindList:
 		if !identifier.MatchString(f.id) {
 			f.note(f.root, "use lower-case letters, digits and _", "list %q cannot be spelled as lists.%s", f.id, f.id)
 		}
@@ -168,7 +177,7 @@ func (f *file) compile(s *Set, lists []string) {
 	case "":
 		f.note(f.root, "open the file with apiVersion: sundew/v1 and kind: Rule, Policy or List", "the file has no kind")
 	default:
-		f.note(f.root, nearest(f.kind, []string{"Rule", "Policy", "List"}), "unknown kind %q", clip(f.kind, 60))
+		f.note(f.root, nearest(f.kind, fileKinds), "unknown kind %q", clip(f.kind, 60))
 	}
 }
 
@@ -182,6 +191,8 @@ func (f *file) head(id *string) []field {
 		required("id", func(n *yaml.Node) {
 			f.text(id)(n)
 			switch {
+			case n == nil:
+				f.form = schema{"type": "string", "pattern": fileID.String()}
 			case !fileID.MatchString(*id):
 				f.note(n, "use lower-case letters, digits, - and _, at most 64", "id %s", shape(n))
 			case *id != f.id:
@@ -194,8 +205,8 @@ func (f *file) head(id *string) []field {
 // refuseDouble refuses a second file of the same kind and id, and a second policy for a kind of entity.
 func (f *file) refuseDouble(places map[string]*file) {
 	keys := []string{f.kind + " " + f.id}
-	if kind, err := sundew.ParseKind(scalarAt(f.root, "entity")); f.kind == "Policy" && err == nil {
-		keys = append(keys, strings.TrimRight("Policy for "+kind.String()+" "+scalarAt(f.root, "length"), " "))
+	if kind, err := sundew.ParseKind(scalarAt(f.root, "entity")); f.kind == kindPolicy && err == nil {
+		keys = append(keys, strings.TrimRight(kindPolicy+" for "+kind.String()+" "+scalarAt(f.root, "length"), " "))
 	}
 	for _, key := range keys {
 		if first, double := places[key]; double {

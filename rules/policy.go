@@ -77,7 +77,7 @@ func (f *file) readPolicy(n *yaml.Node, lists []string) *policy {
 func (f *file) length(p *policy) func(n *yaml.Node) {
 	return func(n *yaml.Node) {
 		f.count(&p.Length, 1, 128)(n)
-		if p.kind != sundew.KindPrefix {
+		if n != nil && p.kind != sundew.KindPrefix {
 			f.note(n, "leave it out, or write entity: prefix before it", "length: only networks have one")
 		}
 	}
@@ -87,6 +87,10 @@ func (f *file) length(p *policy) func(n *yaml.Node) {
 func (f *file) readCaps(n *yaml.Node, p *policy, lists []string) {
 	f.pairs(n, "never_above", func(key, value *yaml.Node) {
 		c := listCap{}
+		if key == nil {
+			f.action(&c.max)(nil)
+			return
+		}
 		name, found := strings.CutPrefix(key.Value, "lists.")
 		if !found || !slices.Contains(lists, name) {
 			f.note(key, nearest(name, lists), "never_above: no list %q", key.Value)

@@ -73,15 +73,24 @@ func (f *file) readRule(n *yaml.Node, lists []string) *rule {
 		required("entity", f.entityKind(&kind)),
 		optional("scope", func(n *yaml.Node) { f.readScope(n, &r.scope) }),
 		optional("params", func(n *yaml.Node) { f.readParams(n, r) }),
-		required("when", keep(&when)),
-		optional("unless", f.sequence("unless", keepAll(&unless))),
+		required("when", f.keepText(&when)),
+		optional("unless", f.sequence("unless", func(n *yaml.Node) {
+			var u *yaml.Node
+			f.keepText(&u)(n)
+			unless = append(unless, u)
+		})),
 		optional("for", f.duration(&r.hold, 0, day)),
 		required("score", func(n *yaml.Node) { f.readPoints(n, &r.points) }),
 		optional("action", func(n *yaml.Node) { f.readAction(n, r) }),
-		optional("explain", keep(&explain)),
-		optional("tests", f.sequence("tests", keepAll(&tests))),
+		optional("explain", f.keepText(&explain)),
+		optional("tests", f.sequence("tests", func(n *yaml.Node) {
+			if n == nil {
+				f.readTest(nil, r, nil)
+			}
+			tests = append(tests, n)
+		})),
 	)...)
-	if kind == sundew.KindNone {
+	if kind == sundew.KindNone || n == nil {
 		return r
 	}
 	r.kind, r.Kind = kind, kind.String()
@@ -104,15 +113,19 @@ func (f *file) readRule(n *yaml.Node, lists []string) *rule {
 	return r
 }
 
-func keep(dst **yaml.Node) reader { return func(n *yaml.Node) { *dst = n } }
-
-func keepAll(dst *[]*yaml.Node) reader { return func(n *yaml.Node) { *dst = append(*dst, n) } }
+// keepScalar keeps a number or a text of which more must be known before it is read.
+func (f *file) keepScalar(dst **yaml.Node) reader {
+	return func(n *yaml.Node) {
+		f.form = scalarForm
+		*dst = n
+	}
+}
 
 func (f *file) readReferences(n *yaml.Node, r *rule) {
 	var links []string
 	f.object(n, "references",
-		optional("owasp_api", f.texts("owasp_api", &r.OWASPAPI)),
-		optional("owasp_oat", f.texts("owasp_oat", &r.OWASPOAT)),
+		optional("owasp_api", f.threats("owasp_api", &r.OWASPAPI)),
+		optional("owasp_oat", f.threats("owasp_oat", &r.OWASPOAT)),
 		optional("runbook", func(n *yaml.Node) {
 			var link string
 			f.text(&link)(n)
@@ -123,20 +136,30 @@ func (f *file) readReferences(n *yaml.Node, r *rule) {
 	r.References = slices.Concat(r.OWASPAPI, r.OWASPOAT, links)
 }
 
+// threats reads rows of the OWASP lists; a misspelled one would be missing from the coverage.
+func (f *file) threats(what string, dst *[]string) reader {
+	return f.sequence(what, func(n *yaml.Node) {
+		var id string
+		if f.word(&id, threatIDs()...)(n); id != "" {
+			*dst = append(*dst, id)
+		}
+	})
+}
+
 // readParams reads the numbers and words that an analyst turns, each inside its own limits.
 func (f *file) readParams(n *yaml.Node, r *rule) {
 	f.pairs(n, "params", func(key, value *yaml.Node) {
-		if !identifier.MatchString(key.Value) {
+		if key != nil && !identifier.MatchString(key.Value) {
 			f.note(key, "use lower-case letters, digits and _", "params: name %q", key.Value)
 			return
 		}
 		var kind, help string
 		var at, low, high *yaml.Node
-		f.object(value, "param "+key.Value,
+		f.object(value, "param",
 			required("type", f.word(&kind, "int", "double", "string")),
-			required("value", keep(&at)),
-			optional("min", keep(&low)),
-			optional("max", keep(&high)),
+			required("value", f.keepScalar(&at)),
+			optional("min", f.keepScalar(&low)),
+			optional("max", f.keepScalar(&high)),
 			optional("help", f.text(&help)),
 		)
 		if kind == "" || at == nil {

@@ -45,6 +45,9 @@ func (f *file) readScope(n *yaml.Node, s *scope) {
 func (f *file) readRoute(n *yaml.Node, s *scope) {
 	var text string
 	f.text(&text)(n)
+	if n == nil {
+		return
+	}
 	r := route{template: text}
 	if method, template, found := strings.Cut(text, " "); found {
 		r.method, r.template = method, template
@@ -59,6 +62,10 @@ func (f *file) readRoute(n *yaml.Node, s *scope) {
 
 // readStatus reads 404 or 4xx.
 func (f *file) readStatus(n *yaml.Node, s *scope) {
+	if n == nil {
+		f.form = statusForm
+		return
+	}
 	if class, found := strings.CutSuffix(n.Value, "xx"); found && len(class) == 1 && class[0] >= '1' && class[0] <= '9' {
 		low := int(class[0]-'0') * 100
 		s.statuses = append(s.statuses, statusRange{low, low + 99})

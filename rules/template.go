@@ -25,7 +25,7 @@ type templatePart struct {
 // template reads a sentence and checks that each name in it is known.
 func (f *file) template(n *yaml.Node, d *dialect, params map[string]ref.Val) template {
 	var t template
-	if n == nil || n.Kind != yaml.ScalarNode {
+	if n == nil {
 		return t
 	}
 	rest := n.Value

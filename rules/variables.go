@@ -16,6 +16,8 @@ import (
 // reads the value from a score without allocating. set writes it, from the text that a rule's test gives.
 type variable struct {
 	name    string
+	window  time.Duration // that the value looks back; 0 where there is none
+	unit    string        // "" for what has none
 	help    string
 	text    func(*sundew.Score) string
 	integer func(*sundew.Score) int64
@@ -44,16 +46,18 @@ func vocabulary(kind sundew.Kind) []variable {
 func featureVariables(kind sundew.Kind) []variable {
 	vars := make([]variable, 0, sundew.NumFeatures)
 	for i, info := range sundew.Catalogue {
-		vars = append(vars, numberVariable(kind.String()+"."+info.Name, info.Help,
-			func(s *sundew.Score) *float64 { return &s.Features[i] }))
+		v := numberVariable(kind.String()+"."+info.Name, info.Help,
+			func(s *sundew.Score) *float64 { return &s.Features[i] }).in(info.Unit)
+		v.window = info.Window
+		vars = append(vars, v)
 	}
 	return vars
 }
 
 func scoreVariables() []variable {
 	return []variable{
-		numberVariable("score.points", "posterior probability of abuse, 0 to 100", func(s *sundew.Score) *float64 { return &s.Points }),
-		numberVariable("score.nats", "logarithm of the evidence", func(s *sundew.Score) *float64 { return &s.Nats }),
+		numberVariable("score.points", "posterior probability of abuse, 0 to 100", func(s *sundew.Score) *float64 { return &s.Points }).in("points"),
+		numberVariable("score.nats", "logarithm of the evidence", func(s *sundew.Score) *float64 { return &s.Nats }).in("nats"),
 	}
 }
 
@@ -62,7 +66,12 @@ func requestVariables() []variable {
 	return []variable{
 		{
 			name: "client.address", help: "address of the client",
-			text: func(s *sundew.Score) string { return s.Event.Client.String() },
+			text: func(s *sundew.Score) string {
+				if !s.Event.Client.IsValid() {
+					return ""
+				}
+				return s.Event.Client.String()
+			},
 			set: func(s *sundew.Score, text string) (err error) {
 				s.Event.Client, err = netip.ParseAddr(text)
 				return err
@@ -81,13 +90,13 @@ func requestVariables() []variable {
 		integerVariable("http.response.status_code", "status, 0 unknown or given by the edge itself",
 			func(s *sundew.Score) int64 { return int64(statusOf(s.Event)) },
 			func(s *sundew.Score, v int64) { s.Event.Status = int(v) }),
-		integerVariable("http.request.body.size", "bytes, -1 unknown",
+		integerVariable("http.request.body.size", "size of what was sent, -1 unknown",
 			func(s *sundew.Score) int64 { return s.Event.RequestBytes },
-			func(s *sundew.Score, v int64) { s.Event.RequestBytes = v }),
-		integerVariable("http.response.body.size", "bytes, -1 unknown",
+			func(s *sundew.Score, v int64) { s.Event.RequestBytes = v }).in("bytes"),
+		integerVariable("http.response.body.size", "size of the answer, -1 unknown",
 			func(s *sundew.Score) int64 { return s.Event.ResponseBytes },
-			func(s *sundew.Score, v int64) { s.Event.ResponseBytes = v }),
-		secondsVariable("http.server.request.duration", "seconds, -1 unknown", func(s *sundew.Score) *time.Duration { return &s.Event.Duration }),
+			func(s *sundew.Score, v int64) { s.Event.ResponseBytes = v }).in("bytes"),
+		secondsVariable("http.server.request.duration", "time that the answer took, -1 unknown", func(s *sundew.Score) *time.Duration { return &s.Event.Duration }),
 		textVariable("user_agent.original", "user agent", func(s *sundew.Score) *string { return &s.Event.UserAgent }),
 		textVariable("http.request.header.referer", "referrer", func(s *sundew.Score) *string { return &s.Event.Referer }),
 		textVariable("device.id", "device GUID", func(s *sundew.Score) *string { return &s.Event.Device }),
@@ -102,7 +111,7 @@ func requestVariables() []variable {
 		textVariable("attestation.provider", "who attested", func(s *sundew.Score) *string { return &s.Event.AttestationProvider }),
 		wordVariable("signature.status", "valid, invalid, missing, replayed or empty", sundew.ParseProof, func(s *sundew.Score) *sundew.Proof { return &s.Event.Signature }),
 		numberVariable("captcha.score", "0 bot to 1 human, -1 unknown", func(s *sundew.Score) *float64 { return &s.Event.CaptchaScore }),
-		secondsVariable("device.age", "seconds since the device registered, -1 unknown", func(s *sundew.Score) *time.Duration { return &s.Event.DeviceAge }),
+		secondsVariable("device.age", "time since the device registered, -1 unknown", func(s *sundew.Score) *time.Duration { return &s.Event.DeviceAge }),
 		wordVariable("edge.action", "observe, tarpit, challenge, block or empty", parseAction, func(s *sundew.Score) *sundew.Action { return &s.Event.EdgeAction }),
 		textVariable("gateway.id", "gateway that wrote the line", func(s *sundew.Score) *string { return &s.Event.Gateway }),
 	}
@@ -115,6 +124,12 @@ func statusOf(e *sundew.Event) int {
 		return 0
 	}
 	return e.Status
+}
+
+// in says what a number counts.
+func (v variable) in(unit string) variable {
+	v.unit = unit
+	return v
 }
 
 func textVariable(name, help string, at func(*sundew.Score) *string) variable {
@@ -151,7 +166,7 @@ func integerVariable(name, help string, get func(*sundew.Score) int64, put func(
 // secondsVariable reads a duration as seconds; a negative one means unknown and reads as -1.
 func secondsVariable(name, help string, at func(*sundew.Score) *time.Duration) variable {
 	return variable{
-		name: name, help: help,
+		name: name, unit: "seconds", help: help,
 		number: func(s *sundew.Score) float64 {
 			if d := *at(s); d >= 0 {
 				return d.Seconds()

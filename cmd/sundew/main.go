@@ -56,6 +56,9 @@ func commands() []command {
 		{"bench quality", "", "measure detection and false positives on simulated traffic", runBenchQuality},
 		{"rules lint", "DIR...", "check rule files", runRulesLint},
 		{"rules test", "DIR...", "run the tests inside rule files", runRulesTest},
+		{"rules features", "", "list what conditions may ask for: type, window, unit, default, cost", runRulesFeatures},
+		{"rules coverage", "[DIR]", "list which OWASP threats the rules are about", runRulesCoverage},
+		{"rules schema", "", "print the JSON Schema of rule files, for editors", runRulesSchema},
 		{"config", "", "print the configuration in force", runConfig},
 		{"version", "", "print the version", runVersion},
 	}
@@ -110,7 +113,7 @@ func find(args []string) (c command, rest []string, err error) {
 		return c, nil, usageError{"dead-letters: want list or replay, see sundew help"}
 	}
 	if args[0] == "rules" {
-		return c, nil, usageError{"rules: want lint or test, see sundew help"}
+		return c, nil, usageError{"rules: want lint, test, features, coverage or schema, see sundew help"}
 	}
 	return c, nil, usageError{fmt.Sprintf("unknown command %q: sundew help lists them", args[0])}
 }
