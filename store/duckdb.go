@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -30,6 +31,8 @@ type DuckDBConfig struct {
 	Evaluations EvaluationSampling `yaml:"evaluations"` // what is kept for trying rules on the past
 
 	Metrics prometheus.Registerer `yaml:"-"` // nil counts without showing
+
+	readOnly bool
 }
 
 // DefaultDuckDBConfig is a file of a month beside the program.
@@ -81,9 +84,34 @@ var _ Store = (*DuckDB)(nil)
 // ErrClosed is what every method of a closed store returns.
 var ErrClosed = errors.New("store is closed")
 
+// ErrInUse is what opening a store returns that is open already, here or in another process.
+var ErrInUse = errors.New("it is open already")
+
 // OpenDuckDB opens the store and brings its schema up to date. A zero QueryTimeout means the default. It returns an error
-// that names the file when another program or another part of this one has it open, and when a newer program wrote it.
+// that names the file when another program or another part of this one has it open (ErrInUse), and when a newer program
+// wrote it.
 func OpenDuckDB(ctx context.Context, config DuckDBConfig, log *slog.Logger) (*DuckDB, error) {
+	config.readOnly = false
+	return openDatabase(ctx, config, log)
+}
+
+// OpenDuckDBReadOnly opens a store that is there, and changes nothing in it: what writes returns an error. Several may
+// have it open so. A store whose schema is not this program's is an error that says what to do.
+func OpenDuckDBReadOnly(ctx context.Context, config DuckDBConfig, log *slog.Logger) (*DuckDB, error) {
+	info, err := os.Stat(config.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("open %s: there is no store: check the path, or start sundew run, which makes one", config.Path)
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", config.Path, err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("open %s: it is no file: a store is one file, such as store.duckdb in the data directory", config.Path)
+	}
+	config.readOnly = true
+	return openDatabase(ctx, config, log)
+}
+
+func openDatabase(ctx context.Context, config DuckDBConfig, log *slog.Logger) (*DuckDB, error) {
 	if config.QueryTimeout == 0 {
 		config.QueryTimeout = DefaultDuckDBConfig().QueryTimeout
 	}
@@ -93,7 +121,7 @@ func OpenDuckDB(ctx context.Context, config DuckDBConfig, log *slog.Logger) (*Du
 	if err := config.makePath(); err != nil {
 		return nil, err
 	}
-	unlock, err := lockDatabase(config.Path)
+	unlock, err := lockDatabase(config.Path, config.readOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -110,10 +138,7 @@ func (d *DuckDB) open(ctx context.Context) error {
 		return fmt.Errorf("open %s: %w%s", d.config.name(), err, remedy(err))
 	}
 	d.db = sql.OpenDB(connector)
-	err = migrate(ctx, d.db, d.config.name())
-	if err == nil {
-		err = addFeatureColumns(ctx, d.db)
-	}
+	err = d.config.prepare(ctx, d.db)
 	if err == nil {
 		err = d.metrics.register(d.config.Metrics)
 	}
@@ -121,6 +146,17 @@ func (d *DuckDB) open(ctx context.Context) error {
 		return errors.Join(err, d.db.Close())
 	}
 	return nil
+}
+
+// prepare brings the schema up to date, or where nothing may be written finds that it is.
+func (c *DuckDBConfig) prepare(ctx context.Context, db *sql.DB) error {
+	if c.readOnly {
+		return checkSchema(ctx, db, c.name())
+	}
+	if err := migrate(ctx, db, c.name()); err != nil {
+		return err
+	}
+	return addFeatureColumns(ctx, db)
 }
 
 // remedy is what to do about an engine that does not start; the engine tells a lock from other troubles in words alone.
@@ -131,7 +167,7 @@ func remedy(err error) string {
 	return ""
 }
 
-// makePath makes the path absolute and its folder exist.
+// makePath makes the path absolute and, for who may write, its folder exist.
 func (c *DuckDBConfig) makePath() error {
 	if c.Path == "" {
 		return nil
@@ -141,6 +177,9 @@ func (c *DuckDBConfig) makePath() error {
 		return fmt.Errorf("open %s: %w", c.Path, err)
 	}
 	c.Path = path
+	if c.readOnly {
+		return nil
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
@@ -159,6 +198,9 @@ func (c *DuckDBConfig) dsn() string {
 		"checkpoint_threshold":         {checkpointThreshold},
 		"enable_external_access":       {"false"},
 		"autoinstall_known_extensions": {"false"},
+	}
+	if c.readOnly {
+		settings.Set("access_mode", "READ_ONLY")
 	}
 	if c.MemoryLimit != "" {
 		settings.Set("memory_limit", c.MemoryLimit)

@@ -3,6 +3,6 @@
 package store
 
 // lockDatabase leaves the guarding to the engine, whose file lock is exclusive here.
-func lockDatabase(string) (unlock func() error, err error) {
+func lockDatabase(string, bool) (unlock func() error, err error) {
 	return func() error { return nil }, nil
 }

@@ -10,12 +10,13 @@ import (
 )
 
 // lockDatabase keeps a second OpenDuckDB of the same file out, in this process as in others, and returns how to let go.
+// Those who only read share it among themselves.
 //
 // The engine locks its file by fcntl, which holds per process: a second open in one process is not refused but waits for
 // the first without end. An flock (flock(2)) belongs to the open file, so it tells the two apart. It stands on a file of
 // its own, because closing any descriptor of the database file would drop the engine's lock. The lock ends with the
 // process; the file stays.
-func lockDatabase(path string) (unlock func() error, err error) {
+func lockDatabase(path string, readOnly bool) (unlock func() error, err error) {
 	if path == "" {
 		return func() error { return nil }, nil
 	}
@@ -23,10 +24,14 @@ func lockDatabase(path string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	how := syscall.LOCK_EX
+	if readOnly {
+		how = syscall.LOCK_SH
+	}
+	err = syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		_ = file.Close()
-		return nil, fmt.Errorf("open %s: it is open already, as the lock on %s.lock shows: stop the other sundew, or give this one another store path", path, path)
+		return nil, fmt.Errorf("open %s: %w, as the lock on %s.lock shows: stop the other sundew, or give this one another store path", path, ErrInUse, path)
 	}
 	if err != nil {
 		_ = file.Close()

@@ -16,8 +16,8 @@ var schemaFiles embed.FS
 
 // migrate takes every step that the database has not seen, each in a transaction of its own.
 func migrate(ctx context.Context, db *sql.DB, name string) error {
-	steps, err := fs.Glob(schemaFiles, "schema/duckdb/*.sql")
-	if err != nil {
+	steps := schemaSteps()
+	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_steps (version INTEGER NOT NULL)`); err != nil {
 		return fmt.Errorf("schema of %s: %w", name, err)
 	}
 	version, err := schemaVersion(ctx, db)
@@ -25,7 +25,7 @@ func migrate(ctx context.Context, db *sql.DB, name string) error {
 		return fmt.Errorf("schema of %s: %w", name, err)
 	}
 	if version > len(steps) {
-		return fmt.Errorf("schema of %s has version %d, this program knows up to %d: run the newer sundew that wrote it, or choose another store path", name, version, len(steps))
+		return newerSchema(name, version, len(steps))
 	}
 	for ; version < len(steps); version++ {
 		if err := takeStep(ctx, db, version+1, steps[version]); err != nil {
@@ -35,10 +35,34 @@ func migrate(ctx context.Context, db *sql.DB, name string) error {
 	return nil
 }
 
-func schemaVersion(ctx context.Context, db *sql.DB) (version int, err error) {
-	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_steps (version INTEGER NOT NULL)`); err != nil {
-		return 0, err
+func newerSchema(name string, version, known int) error {
+	return fmt.Errorf("schema of %s has version %d, this program knows up to %d: run the newer sundew that wrote it, or choose another store path", name, version, known)
+}
+
+// checkSchema finds a database that this program cannot ask.
+func checkSchema(ctx context.Context, db *sql.DB, name string) error {
+	version, err := schemaVersion(ctx, db)
+	if err != nil {
+		return fmt.Errorf("schema of %s: %w: it may be the database of another program, or a store that was never finished", name, err)
 	}
+	switch known := SchemaVersion(); {
+	case version > known:
+		return newerSchema(name, version, known)
+	case version < known:
+		return fmt.Errorf("schema of %s has version %d, this program wants %d: run sundew store migrate, or start sundew run once", name, version, known)
+	}
+	return nil
+}
+
+// SchemaVersion is the version of the schema that this program writes.
+func SchemaVersion() int { return len(schemaSteps()) }
+
+func schemaSteps() []string {
+	steps, _ := fs.Glob(schemaFiles, "schema/duckdb/*.sql") // the pattern is right, and the files are in memory
+	return steps
+}
+
+func schemaVersion(ctx context.Context, db *sql.DB) (version int, err error) {
 	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version), 0) FROM schema_steps`).Scan(&version)
 	return version, err
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -279,5 +281,53 @@ func TestEndsOfNetworks(t *testing.T) {
 	for _, test := range tests {
 		first, last := ends(netip.MustParsePrefix(test.prefix))
 		equal(t, test.prefix, []string{first.String(), last.String()}, []string{test.first, test.last})
+	}
+}
+
+func TestOpenReadOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sundew.duckdb")
+	config := DuckDBConfig{Path: path}
+	if _, err := OpenDuckDBReadOnly(t.Context(), config, quiet()); err == nil || !strings.Contains(err.Error(), "no store") {
+		t.Errorf("of nothing: %v", err)
+	}
+	if _, err := os.Stat(path + ".lock"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it left a lock behind: %v", err)
+	}
+	d := openDuckDB(t, path)
+	record(t, d, batchOf(request(0, 0, "192.0.2.1")), nil, nil)
+	if _, err := OpenDuckDBReadOnly(t.Context(), config, quiet()); !errors.Is(err, ErrInUse) {
+		t.Errorf("while it is written: got %v, want ErrInUse", err)
+	}
+	closeStore(t, d)
+
+	var readers []*DuckDB
+	for range 2 {
+		reader, err := OpenDuckDBReadOnly(t.Context(), config, quiet())
+		if err != nil {
+			t.Fatal(err)
+		}
+		readers = append(readers, reader)
+		equal(t, "counts", counts(t, reader), Counts{Events: 1})
+		if err := reader.Record(t.Context(), batchOf(request(1, 0, "192.0.2.1")), nil, nil); err == nil {
+			t.Error("it wrote")
+		}
+	}
+	if _, err := OpenDuckDB(t.Context(), config, quiet()); !errors.Is(err, ErrInUse) {
+		t.Errorf("while it is read: got %v, want ErrInUse", err)
+	}
+	for _, reader := range readers {
+		closeStore(t, reader)
+	}
+
+	for version, want := range map[int]string{99: "newer sundew", 1: "sundew store migrate"} {
+		config.Path = filepath.Join(t.TempDir(), "sundew.duckdb")
+		d := openDuckDB(t, config.Path)
+		if _, err := d.db.ExecContext(t.Context(), `UPDATE schema_steps SET version = ?`, version); err != nil {
+			t.Fatal(err)
+		}
+		closeStore(t, d)
+		if _, err := OpenDuckDBReadOnly(t.Context(), config, quiet()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("schema %d: got %v, want %q", version, err, want)
+		}
 	}
 }

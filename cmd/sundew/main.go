@@ -12,6 +12,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -45,12 +47,13 @@ type command struct {
 
 // commands in the order of the help: from the whole to its parts.
 func commands() []command {
-	return []command{
+	return slices.Concat([]command{
 		{"run", "", "everything in one process: broker, store, scoring, rules, feed and console", runRun},
 		{"replay", "FILE...", "score log files offline and write the decisions", runReplay},
 		{"parse", "FILE...", "print each log line as a canonical JSON event", runParse},
 		{"dead-letters list", "", "show the lines that could not be read, and why", runDeadLettersList},
 		{"dead-letters replay", "", "read them again after a fix; what can be read goes into the log", runDeadLettersReplay},
+	}, queryCommands(), []command{
 		{"edge", "", "enforce beside the API: a reverse proxy that follows the feed", runEdge},
 		{"simulate", "", "write labelled traffic with attacks whose truth is known", runSimulate},
 		{"bench quality", "", "measure detection and false positives on simulated traffic", runBenchQuality},
@@ -61,7 +64,7 @@ func commands() []command {
 		{"rules schema", "", "print the JSON Schema of rule files, for editors", runRulesSchema},
 		{"config", "", "print the configuration in force", runConfig},
 		{"version", "", "print the version", runVersion},
-	}
+	})
 }
 
 // run finds the command and returns its exit code. Errors go to t.err in one piece.
@@ -106,16 +109,25 @@ func find(args []string) (c command, rest []string, err error) {
 			return c, args[2:], nil
 		}
 	}
-	if args[0] == "bench" {
-		return c, nil, usageError{"bench: want quality, see sundew help"}
-	}
-	if args[0] == "dead-letters" {
-		return c, nil, usageError{"dead-letters: want list or replay, see sundew help"}
-	}
-	if args[0] == "rules" {
-		return c, nil, usageError{"rules: want lint, test, features, coverage or schema, see sundew help"}
+	if words := secondWords(args[0]); words != "" {
+		return c, nil, usageError{fmt.Sprintf("%s: want %s, see sundew help", args[0], words)}
 	}
 	return c, nil, usageError{fmt.Sprintf("unknown command %q: sundew help lists them", args[0])}
+}
+
+// secondWords lists those that may follow the first of a command: "lint, test or backtest".
+func secondWords(first string) string {
+	var words []string
+	for _, c := range commands() {
+		if second, found := strings.CutPrefix(c.name, first+" "); found {
+			words = append(words, second)
+		}
+	}
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 func help(t terminal, args []string) int {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, Deadline: time.Now().Add(3 * time.Minute),
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"broker": scriptBroker},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"broker": scriptBroker, "store": scriptStore},
 	})
 }
 

@@ -155,9 +155,7 @@ func (s *server) open(ctx context.Context) (err error) {
 	if c.Scoring.Seed, err = deploymentKey(filepath.Join(c.DataDir, "hash.key")); err != nil {
 		return err
 	}
-	if c.Store.Path == "" {
-		c.Store.Path = filepath.Join(c.DataDir, "store.duckdb")
-	}
+	c.Store.Path = c.storePath()
 	c.Store.Metrics = s.registry
 	if s.store, err = store.OpenDuckDB(ctx, c.Store, s.log); err != nil {
 		return err
