@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -83,13 +82,11 @@ func runEdge(ctx context.Context, flags *flag.FlagSet, args []string, t terminal
 	set(&c.Proxy.Upstream, *upstream)
 	set(&c.Follower.URL, *feed)
 	set(&c.Shipper.URL, *logs)
-	if *keyFile != "" {
-		key, err := os.ReadFile(*keyFile)
-		if err != nil {
-			return fmt.Errorf("key file: %w", err)
-		}
-		c.Follower.Key = strings.TrimSpace(string(key))
+	key, err := secretIn(*keyFile)
+	if err != nil {
+		return fmt.Errorf("key file: %w", err)
 	}
+	set(&c.Follower.Key, key)
 	if *trusted != "" {
 		c.Proxy.TrustedProxies = strings.Split(*trusted, ",")
 	}

@@ -55,6 +55,7 @@ func commands() []command {
 		{"dead-letters replay", "", "read them again after a fix; what can be read goes into the log", runDeadLettersReplay},
 	}, queryCommands(), []command{
 		{"edge", "", "enforce beside the API: a reverse proxy that follows the feed", runEdge},
+		{"drill", "", "drive a made-up offender through ingest, scoring, feed and edge, and time each hop", runDrill},
 		{"simulate", "", "write labelled traffic with attacks whose truth is known", runSimulate},
 		{"bench quality", "", "measure detection and false positives on simulated traffic", runBenchQuality},
 		{"rules lint", "DIR...", "check rule files", runRulesLint},
