@@ -13,17 +13,18 @@ import (
 type DeadLetterFilter struct {
 	Reason, Source string    // exactly; empty: any
 	Since, Until   time.Time // when they were rejected, Until exclusive; zero: open
+	Replayed       bool      // those whose line was read again, too; by default these are dead no more
 }
 
 func (f DeadLetterFilter) matches(l *sundew.DeadLetter) bool {
-	return (f.Reason == "" || f.Reason == l.Reason) && (f.Source == "" || f.Source == l.Source) &&
+	return (f.Replayed || !l.Replayed) && (f.Reason == "" || f.Reason == l.Reason) && (f.Source == "" || f.Source == l.Source) &&
 		(f.Since.IsZero() || !l.Time.Before(f.Since)) && (f.Until.IsZero() || l.Time.Before(f.Until))
 }
 
 // maxLetters bounds the letters of a partition whose places a scan holds, some 100 bytes each.
 const maxLetters = 4 << 20
 
-// ScanDeadLetters calls fn with the letters that are dead now: of each place the last, without those that were replayed.
+// ScanDeadLetters calls fn with the letters that are dead now: of each place the last, and by default without those that were replayed.
 // They come by partition of the topic and in the order of the log. What is written to the topic meanwhile is not looked at.
 func ScanDeadLetters(ctx context.Context, c KafkaConfig, f DeadLetterFilter, fn func(letters []sundew.DeadLetter) error) error {
 	b, err := newBroker(c)
@@ -77,7 +78,7 @@ func (s *letterScan) run(ctx context.Context, fn func([]sundew.DeadLetter) error
 		dead := letters[:0]
 		for i := range letters {
 			l := &letters[i]
-			if s.last[placeOf(l)] == at[i] && !l.Replayed && s.filter.matches(l) {
+			if s.last[placeOf(l)] == at[i] && s.filter.matches(l) {
 				dead = append(dead, *l)
 			}
 		}

@@ -403,6 +403,12 @@ func (s stamp) place(n int64) (partition int32, offset int64) {
 	return int32(start.Sum32() | 1<<31), int64((s.sequence + uint64(n)) & math.MaxInt64)
 }
 
+// StampPlace returns where the dead letter of a line stands that a gateway stamped by the headers of its post: see
+// sundew.DeadLetter.
+func StampPlace(gateway string, epoch, sequence uint64) (partition int32, offset int64) {
+	return stamp{gateway, epoch, sequence}.place(0)
+}
+
 // put stamps the n-th line of a body, counted from 0, where it has no stamp.
 func (s stamp) put(e *sundew.Event, n int64) {
 	if e.Gateway == "" {

@@ -50,6 +50,7 @@ type TopicSource struct {
 	decoders  map[string]Decoder // by format
 	trims     Trims
 	started   bool
+	all       bool // repeats are events, too
 	repeats   repeats
 	position  atomic.Int64 // of the next record of a batch, for Lag
 	partition int32
@@ -185,7 +186,7 @@ func (s *TopicSource) batch(records []record, first int64) sundew.Batch {
 		what, letter := s.decode(&records[i], e)
 		if what == parsed {
 			e.Partition, e.Offset = s.partition, records[i].offset
-			if s.repeats.seen(e) {
+			if !s.all && s.repeats.seen(e) {
 				b.Events = b.Events[:len(b.Events)-1]
 				repeated++
 			}

@@ -69,17 +69,23 @@ func replaceReplayed(ctx context.Context, conn *sql.Conn, letters []*sundew.Dead
 		deadLetterTable(), again, appendDeadLetter)
 }
 
+// letterPlace is what the letters of one line have in common.
+type letterPlace struct {
+	source    string
+	partition int32
+	offset    int64
+}
+
+func letterPlaceOf(l *sundew.DeadLetter) letterPlace {
+	return letterPlace{l.Source, l.Partition, l.Offset}
+}
+
 // lastByPlace keeps the last letter of each place in a source.
 func lastByPlace(letters []sundew.DeadLetter) []*sundew.DeadLetter {
-	type place struct {
-		source    string
-		partition int32
-		offset    int64
-	}
-	index := make(map[place]int, len(letters))
+	index := make(map[letterPlace]int, len(letters))
 	var last []*sundew.DeadLetter
 	for i := range letters {
-		at := place{letters[i].Source, letters[i].Partition, letters[i].Offset}
+		at := letterPlaceOf(&letters[i])
 		if n, seen := index[at]; seen {
 			last[n] = &letters[i]
 			continue

@@ -54,6 +54,7 @@ func commands() []command {
 		{"dead-letters list", "", "show the lines that could not be read, and why", runDeadLettersList},
 		{"dead-letters replay", "", "read them again after a fix; what can be read goes into the log", runDeadLettersReplay},
 	}, queryCommands(), []command{
+		{"verify", "", "compare the log with the store: nothing lost, nothing counted twice", runVerify},
 		{"edge", "", "enforce beside the API: a reverse proxy that follows the feed", runEdge},
 		{"drill", "", "drive a made-up offender through ingest, scoring, feed and edge, and time each hop", runDrill},
 		{"simulate", "", "write labelled traffic with attacks whose truth is known", runSimulate},

@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(beSundew) != "" {
 		main()
 	}
+	if dir := os.Getenv(beBroker); dir != "" {
+		serveBroker(dir, os.Args[1])
+	}
 	testscript.Main(m, map[string]func(){
 		"sundew": func() {
 			os.Exit(run(context.Background(), os.Args[1:], terminal{os.Stdin, os.Stdout, os.Stderr}))
@@ -31,7 +34,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, Deadline: time.Now().Add(3 * time.Minute),
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"broker": scriptBroker, "store": scriptStore},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"broker": scriptBroker, "store": scriptStore, "ingested": scriptIngested},
 	})
 }
 

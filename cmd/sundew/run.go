@@ -242,7 +242,8 @@ func (s *server) publish(ctx context.Context, ds []sundew.Decision) error {
 	return s.shown.Publish(ctx, ds)
 }
 
-// record copies a partition of the requests to the store, from where the store says it ends.
+// record copies a partition of the requests to the store, from where the store says it ends. When ctx ends nobody writes to
+// the log any more, so it goes on to its end.
 func (s *server) record(ctx context.Context, partition int32) error {
 	next, err := s.store.Resume(ctx, partition)
 	if err != nil {
@@ -256,22 +257,45 @@ func (s *server) record(ctx context.Context, partition int32) error {
 		return err
 	}
 	defer source.Close()
-	forStore := s.config.Ingest.Privacy.ForStore()
-	for {
-		batch, err := source.Next(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for i := range batch.Events {
-			forStore(&batch.Events[i])
-		}
-		if err := s.store.Record(context.WithoutCancel(ctx), batch, nil, nil); err != nil {
+	for ctx.Err() == nil {
+		if err := s.recordNext(ctx, source); err != nil {
 			return err
 		}
 	}
+	rest, cancel := context.WithTimeout(context.Background(), recordRest)
+	defer cancel()
+	for {
+		lag, err := source.Lag(rest)
+		if err == nil && lag > 0 {
+			err = s.recordNext(rest, source)
+		}
+		if err != nil {
+			s.log.Warn("the end of the log is not in the store yet; the next start goes on there", "partition", partition, "error", err)
+			return nil
+		}
+		if lag == 0 {
+			return nil
+		}
+	}
+}
+
+// recordRest is how long a stop waits for the store to come to the end of the log.
+const recordRest = 10 * time.Second
+
+// recordNext copies a batch, none where ctx ends before there is one. What was read is recorded, whatever becomes of ctx.
+func (s *server) recordNext(ctx context.Context, source *ingest.TopicSource) error {
+	batch, err := source.Next(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	forStore := s.config.Ingest.Privacy.ForStore()
+	for i := range batch.Events {
+		forStore(&batch.Events[i])
+	}
+	return s.store.Record(context.WithoutCancel(ctx), batch, nil, nil)
 }
 
 func (s *server) closing(f func()) { s.close = append(s.close, f) }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -221,88 +220,6 @@ func TestALogLinesWholeWay(t *testing.T) {
 	again.end(t, syscall.SIGTERM)
 }
 
-// TestKillLosesNothing kills sundew under load, as often as SUNDEW_KILLS says. A gateway with a stamp sends each batch
-// until it is acknowledged, to the next process where it must. Every line is stored, and stored once.
-func TestKillLosesNothing(t *testing.T) {
-	kills := 4
-	if text := os.Getenv("SUNDEW_KILLS"); text != "" {
-		var err error
-		if kills, err = strconv.Atoi(text); err != nil || kills < 1 {
-			t.Fatalf("SUNDEW_KILLS is %q: want a number of kills", text)
-		}
-	}
-	const lines = 200
-	dir := t.TempDir()
-	sequence, again := 1, 0
-	var waiting string // the batch that the last process did not acknowledge
-	for round := range kills {
-		p := startSundew(t, dir, embedded(dir))
-		for batch := 0; ; batch++ {
-			if waiting == "" {
-				waiting = stampedBatch(sequence, lines)
-			} else {
-				again++
-			}
-			if batch == 10+round%10 {
-				go func() { _ = p.Process.Kill() }() // somewhere in the next request, or before it
-			}
-			if ok, _ := p.post(t.Context(), waiting); !ok {
-				break
-			}
-			sequence += lines
-			waiting = ""
-		}
-		_ = p.Wait()
-	}
-	p := startSundew(t, dir, embedded(dir))
-	if ok, answer := p.post(t.Context(), waiting); !ok {
-		t.Fatalf("the last batch: %s", answer)
-	}
-	sent := sequence + lines - 1
-	eventually(t, "the store has caught up", func() bool {
-		var overview struct{ Points []sundew.OverviewPoint }
-		if err := json.Unmarshal(p.get(t, "/api/v1/overview?range=1h"), &overview); err != nil {
-			t.Fatal(err)
-		}
-		stored := int64(0)
-		for _, point := range overview.Points {
-			stored += point.Requests
-		}
-		return stored >= int64(sent)
-	})
-	p.end(t, syscall.SIGTERM)
-
-	stored := storedRequestIDs(t, filepath.Join(dir, "data", "store.duckdb"))
-	lost, twice := 0, 0
-	for n := range sent {
-		switch stored[fmt.Sprintf("r-%d", n+1)] {
-		case 0:
-			lost++
-		case 1:
-		default:
-			twice++
-		}
-	}
-	t.Logf("%d kills, %d lines acknowledged, %d batches sent again, %d lines stored", kills, sent, again, len(stored))
-	if lost > 0 || twice > 0 || len(stored) != sent {
-		t.Errorf("of %d acknowledged lines %d are not stored; %d are stored more than once; %d lines are stored", sent, lost, twice, len(stored))
-	}
-	if again == 0 {
-		t.Error("no batch was sent again: the test shows nothing")
-	}
-}
-
-// stampedBatch is n lines of one gateway from a sequence on.
-func stampedBatch(sequence, n int) string {
-	var body strings.Builder
-	for range n {
-		fmt.Fprintf(&body, `{"timestamp":%q,"client.address":"192.0.2.%d","url.path":"/","http.response.status_code":200,"request.id":"r-%d","gateway.id":"gw-1","gateway.epoch":1,"gateway.sequence":%[3]d}`+"\n",
-			time.Now().UTC().Format(time.RFC3339Nano), sequence%200, sequence)
-		sequence++
-	}
-	return body.String()
-}
-
 // openStore opens the store that a process has left.
 func openStore(t *testing.T, path string) *store.DuckDB {
 	t.Helper()
@@ -314,24 +231,6 @@ func openStore(t *testing.T, path string) *store.DuckDB {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	return db
-}
-
-// storedRequestIDs counts how often each request stands in the store.
-func storedRequestIDs(t *testing.T, path string) map[string]int {
-	t.Helper()
-	db := openStore(t, path)
-	ids := map[string]int{}
-	for i := range 200 {
-		timeline, err := db.Timeline(t.Context(), sundew.Entity{Kind: sundew.KindIP, Key: fmt.Sprintf("192.0.2.%d", i)},
-			sundew.Range{From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour)}, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range timeline.Events {
-			ids[e.RequestID]++
-		}
-	}
-	return ids
 }
 
 func TestStartUpErrorsNameTheRemedy(t *testing.T) {
