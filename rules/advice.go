@@ -6,7 +6,7 @@ import "fmt"
 func (s *Set) advice() Problems {
 	var problems Problems
 	for _, r := range s.rules {
-		if r.Status == StatusActive {
+		if r.Status == StatusActive || r.Status == StatusCanary {
 			problems = append(problems, s.adviceOn(r)...)
 		}
 	}

@@ -13,6 +13,7 @@ type Engine struct {
 	set   *Set
 	view  *view
 	table table
+	brake brake
 	fired []*rule // rules that matched the score at hand
 	out   []sundew.Decision
 	stats Stats
@@ -31,6 +32,7 @@ type Stats struct {
 	Exempted    uint64 // rules that matched but for an exemption
 	Errors      uint64 // conditions that could not be evaluated, such as a division by zero; counted as no match
 	Capped      uint64 // decisions made milder by a list, or because the entity is shared
+	Trips       uint64 // guardrails that were crossed
 	Forgotten   uint64 // entities dropped because the table was full
 	Entities    int    // entities that have points or a decision
 }
@@ -40,7 +42,7 @@ func NewEngine(set *Set, limits Config) *Engine {
 	if limits.MaxEntities < 1 {
 		limits.MaxEntities = DefaultConfig().MaxEntities
 	}
-	return &Engine{set: set, view: newView(set), table: newTable(limits.MaxEntities)}
+	return &Engine{set: set, view: newView(set), table: newTable(limits.MaxEntities), brake: newBrake(set)}
 }
 
 // Set returns what the engine runs.
@@ -77,6 +79,7 @@ func (e *Engine) decide(s *sundew.Score) {
 	}
 	e.view.look(s)
 	s = e.view.score
+	e.brake.see(s)
 	rec := e.table.find(s.Entity)
 	e.fired = e.fired[:0]
 	if !p.shared.holds(s) || !s.Event.Tenured() {
@@ -89,9 +92,10 @@ func (e *Engine) decide(s *sundew.Score) {
 		rec = e.table.add(s.Entity)
 	}
 	e.table.touch(rec)
+	e.countRequest(p, s, rec)
 	e.act(p, s, rec)
 	for _, r := range e.fired {
-		if r.Status == StatusShadow {
+		if !e.acts(rec.contribution(r)) {
 			e.actInShadow(p, s, rec, r)
 		}
 	}
@@ -142,19 +146,34 @@ func (e *Engine) matches(r *rule) bool {
 	return matched
 }
 
-// act finds the action that the entity has earned and publishes it where it is news.
+// act finds the action that the entity has earned and publishes it where it is news, unless the brake holds it back:
+// then what is left without the rule, or the rules, that tripped.
 func (e *Engine) act(p *policy, s *sundew.Score, rec *record) {
-	c := e.earned(p, s, rec, sundew.ActionBlock)
-	if c.action() > sundew.ActionObserve {
-		if ceiling := p.cap(e.set, s); ceiling < c.action() {
-			e.stats.Capped++
-			c = e.earned(p, s, rec, ceiling)
+	for {
+		c := e.allowed(p, s, rec)
+		if c.rung == nil || !rec.standing.news(c, s.Time) {
+			return
 		}
-	}
-	if c.rung == nil || !rec.standing.news(c, s.Time) {
+		if e.holds(p, s, rec, c) {
+			continue
+		}
+		e.count(p, s, rec, c, e.emit(s, rec, c, &rec.standing, false))
 		return
 	}
-	e.emit(s, rec, c, &rec.standing, false)
+}
+
+// allowed is what the entity has earned, as far as lists and those who share it let it.
+func (e *Engine) allowed(p *policy, s *sundew.Score, rec *record) step {
+	c := e.earned(p, s, rec, sundew.ActionBlock)
+	if c.action() <= sundew.ActionObserve {
+		return c
+	}
+	ceiling := p.cap(e.set, s)
+	if ceiling >= c.action() {
+		return c
+	}
+	e.stats.Capped++
+	return e.earned(p, s, rec, ceiling)
 }
 
 // earned returns the hardest step, up to a ceiling, that one of the reasons reaches on its own: the calibrated score,
@@ -162,12 +181,15 @@ func (e *Engine) act(p *policy, s *sundew.Score, rec *record) {
 // score.
 func (e *Engine) earned(p *policy, s *sundew.Score, rec *record, ceiling sundew.Action) step {
 	best := p.byScore(s, rec, ceiling)
-	if c := p.byPoints(s, rec, nil, ceiling); best.weakerThan(c) {
+	if e.brake.frozen[p.order] != nil {
+		return best
+	}
+	if c := e.byPoints(p, s, rec, nil, ceiling); best.weakerThan(c) {
 		best = c
 	}
 	for i := range rec.contributions {
 		c := &rec.contributions[i]
-		if c.rule.Status != StatusActive || len(c.rule.ladder) == 0 {
+		if len(c.rule.ladder) == 0 || !e.acts(c) {
 			continue
 		}
 		if own := p.byRule(s, rec, c, ceiling); best.weakerThan(own) {
@@ -177,9 +199,9 @@ func (e *Engine) earned(p *policy, s *sundew.Score, rec *record, ceiling sundew.
 	return best
 }
 
-// actInShadow writes down what would follow if a shadow rule that has just matched were active.
+// actInShadow writes down what would follow if a rule that has just matched acted on the entity.
 func (e *Engine) actInShadow(p *policy, s *sundew.Score, rec *record, r *rule) {
-	c := p.byPoints(s, rec, r, p.cap(e.set, s))
+	c := e.byPoints(p, s, rec, r, p.cap(e.set, s))
 	if len(r.ladder) > 0 {
 		c = p.byRule(s, rec, rec.contribution(r), p.cap(e.set, s))
 	}
@@ -192,8 +214,8 @@ func (e *Engine) actInShadow(p *policy, s *sundew.Score, rec *record, r *rule) {
 	}
 }
 
-// emit publishes a step and remembers it.
-func (e *Engine) emit(s *sundew.Score, rec *record, c step, st *standing, shadow bool) {
+// emit publishes a step, remembers it, and returns when it ends.
+func (e *Engine) emit(s *sundew.Score, rec *record, c step, st *standing, shadow bool) (expires time.Time) {
 	rec.version = max(s.Time.UnixMicro(), rec.version+1)
 	d := sundew.Decision{
 		Time:     s.Time,
@@ -214,6 +236,7 @@ func (e *Engine) emit(s *sundew.Score, rec *record, c step, st *standing, shadow
 	d.ID = sundew.DecisionID(d.Rule, d.Entity, d.Version)
 	d.Delay = vary(c.delay(), c.rung.jitter, d.ID)
 	e.out = append(e.out, d)
+	return d.Expires
 }
 
 // evidence is the score's, and for a decision on points one line per rule that has points, before the score's.
@@ -223,7 +246,7 @@ func (e *Engine) evidence(s *sundew.Score, rec *record, c step) []sundew.Evidenc
 		for i := range rec.contributions {
 			con := &rec.contributions[i]
 			value := con.at(s.Time)
-			if value < leastPoints || (con.rule.Status != StatusActive && con.rule != c.rule) {
+			if value < leastPoints || (con.rule != c.rule && !e.acts(con)) {
 				continue
 			}
 			all = append(all, sundew.Evidence{

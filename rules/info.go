@@ -12,7 +12,7 @@ type RuleInfo struct {
 	Version        string   `json:"version"` // short hash of the file's content
 	Title          string   `json:"title"`
 	Kind           string   `json:"kind"`
-	Status         string   `json:"status"` // draft, shadow, active or disabled
+	Status         string   `json:"status"` // draft, shadow, canary, active or disabled
 	Severity       string   `json:"severity"`
 	Owner          string   `json:"owner"`
 	Description    string   `json:"description"`

@@ -36,7 +36,7 @@ sample.yaml:6:1: rule: unknown key "severty": did you mean "severity"?`,
 		},
 		"word outside the vocabulary": {
 			"sample.yaml", replace("status: active", "status: activ"),
-			`sample.yaml:7:9: want one of draft, shadow, active, disabled, have "activ": did you mean "active"?`,
+			`sample.yaml:7:9: want one of draft, shadow, canary, active, disabled, have "activ": did you mean "active"?`,
 		},
 		"number as text": {
 			"sample.yaml", replace("add: 40", `add: "40"`),

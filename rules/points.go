@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"sundew"
 )
 
 // points is what a match of a rule is worth. Matches combine as independent reasons do: of 100 points, what is left
@@ -37,6 +39,16 @@ type contribution struct {
 	matched time.Time // the last match
 	added   time.Time // the last match that added
 	since   time.Time // since when the condition has held without a break; zero while it does not
+
+	lot     uint16    // the entity's place in the rule's rollout
+	counted int64     // interval of the brake in which the entity was last counted as acted on by the rule
+	acted   time.Time // until when a decision stands that the rule took part in
+	named   time.Time // until when a decision stands under the rule's name
+}
+
+// mayLead says whether there are points left that may lead to an action.
+func (c *contribution) mayLead(do sundew.Action, now time.Time) bool {
+	return c.rule.limit >= do && c.at(now) >= leastPoints
 }
 
 // at returns the points that are left at a time.

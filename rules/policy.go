@@ -22,6 +22,9 @@ type policy struct {
 
 	caps   []listCap
 	shared sharedCap
+
+	guardrail guardrail // of all its rules together
+	order     int       // place among the policies of the set, which are ordered by id
 }
 
 // A sharedCap is the hardest action on an entity that many people share.
@@ -41,7 +44,7 @@ type listCap struct {
 }
 
 func (f *file) readPolicy(n *yaml.Node, lists []string) *policy {
-	p := &policy{PolicyInfo: PolicyInfo{ID: f.id, Version: f.version}, name: f.id + "@" + f.version, minRules: 1}
+	p := &policy{PolicyInfo: PolicyInfo{ID: f.id, Version: f.version}, name: f.id + "@" + f.version, minRules: 1, guardrail: policyGuardrail()}
 	var combine string
 	f.object(n, "policy", append(f.head(&p.ID),
 		optional("title", f.text(&p.Title)),
@@ -58,6 +61,7 @@ func (f *file) readPolicy(n *yaml.Node, lists []string) *policy {
 				optional("distinct_rules_for_block", f.count(&p.minRules, 1, 100)),
 			)
 		}),
+		optional("guardrail", f.guardrail(&p.guardrail, "freeze")),
 		optional("never_above", func(n *yaml.Node) { f.readCaps(n, p, lists) }),
 		optional("shared", func(n *yaml.Node) {
 			f.object(n, "shared",

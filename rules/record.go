@@ -16,6 +16,7 @@ type record struct {
 	standing      standing
 	shadows       []shadow // by the order of rules
 	version       int64    // of the last decision
+	counted       int64    // interval of the brake in which it was last counted as acted on
 
 	touched      uint64  // the table's clock at the last score
 	older, newer *record // neighbours by touched
@@ -49,7 +50,7 @@ func (rec *record) note(r *rule, matched bool, now time.Time) bool {
 		return false
 	}
 	if !found {
-		rec.contributions = slices.Insert(rec.contributions, i, contribution{rule: r})
+		rec.contributions = slices.Insert(rec.contributions, i, contribution{rule: r, lot: lotOf(r.ID, rec.entity)})
 	}
 	c := &rec.contributions[i]
 	if c.since.IsZero() {
@@ -62,17 +63,16 @@ func (rec *record) note(r *rule, matched bool, now time.Time) bool {
 	return true
 }
 
-// together combines the points of the active rules that may lead to an action, and of one more where one is given. n is
+// together combines the points of the rules that act and may lead to an action, and of one more where one is given. n is
 // how many rules count. Rules with a ladder to themselves are left out.
-func (rec *record) together(do sundew.Action, extra *rule, now time.Time) (level float64, strongest *rule, n int) {
+func (e *Engine) together(rec *record, do sundew.Action, extra *rule, now time.Time) (level float64, strongest *rule, n int) {
 	most := 0.0
 	for i := range rec.contributions {
 		c := &rec.contributions[i]
-		counts := c.rule == extra || (c.rule.Status == StatusActive && len(c.rule.ladder) == 0)
-		value := c.at(now)
-		if !counts || c.rule.limit < do || value < leastPoints {
+		if !c.mayLead(do, now) || (c.rule != extra && (len(c.rule.ladder) > 0 || !e.acts(c))) {
 			continue
 		}
+		value := c.at(now)
 		level = either(level, value)
 		n++
 		if value > most {

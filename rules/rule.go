@@ -19,6 +19,7 @@ import (
 const (
 	StatusDraft    = "draft"    // loaded and tested, not run
 	StatusShadow   = "shadow"   // run; its decisions are written down and never enforced
+	StatusCanary   = "canary"   // run; its points count for a share of the entities, for the others it is in the shadow
 	StatusActive   = "active"   // run; its points count
 	StatusDisabled = "disabled" // loaded, not run
 )
@@ -43,9 +44,14 @@ type rule struct {
 	ladder  ladder        // instead of the policy's; empty for the policy's
 	explain template
 	tests   []ruleTest
+
+	rollout   float64 // share of the entities on which a canary acts, 0 to 1
+	guardrail guardrail
 }
 
-func (r *rule) runs() bool { return r.Status == StatusActive || r.Status == StatusShadow }
+func (r *rule) runs() bool {
+	return r.Status == StatusActive || r.Status == StatusCanary || r.Status == StatusShadow
+}
 
 var identifier = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
@@ -58,15 +64,19 @@ func (f *file) readRule(n *yaml.Node, lists []string) *rule {
 		limit:    sundew.ActionBlock,
 		params:   map[string]ref.Val{},
 		points:   defaultPoints(),
+
+		guardrail: ruleGuardrail(),
 	}
 	var kind sundew.Kind
 	var when, explain *yaml.Node
 	var unless, tests []*yaml.Node
+	percent := -1.0
 	f.object(n, "rule", append(f.head(&r.ID),
 		required("title", f.text(&r.Title)),
 		required("owner", f.text(&r.Owner)),
 		required("severity", f.word(&r.Severity, "low", "medium", "high", "critical")),
-		required("status", f.word(&r.Status, StatusDraft, StatusShadow, StatusActive, StatusDisabled)),
+		required("status", f.word(&r.Status, StatusDraft, StatusShadow, StatusCanary, StatusActive, StatusDisabled)),
+		optional("rollout", func(n *yaml.Node) { f.object(n, "rollout", required("percent", f.number(&percent, 0, 100))) }),
 		required("description", f.text(&r.Description)),
 		optional("false_positives", f.texts("false_positives", &r.FalsePositives)),
 		optional("references", func(n *yaml.Node) { f.readReferences(n, r) }),
@@ -90,6 +100,10 @@ func (f *file) readRule(n *yaml.Node, lists []string) *rule {
 			tests = append(tests, n)
 		})),
 	)...)
+	r.rollout = max(0, percent/100)
+	if r.Status == StatusCanary && percent < 0 {
+		f.note(n, "write rollout: { percent: 5 }", "a canary needs the share of entities that it acts on")
+	}
 	if kind == sundew.KindNone || n == nil {
 		return r
 	}
@@ -211,6 +225,7 @@ func (f *file) readAction(n *yaml.Node, r *rule) {
 	f.object(n, "action",
 		optional("max", f.action(&r.limit)),
 		optional("ladder", func(n *yaml.Node) { r.ladder = f.readLadder(n) }),
+		optional("guardrail", f.guardrail(&r.guardrail, StatusShadow)),
 	)
 }
 

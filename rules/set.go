@@ -17,7 +17,7 @@ type Set struct {
 	lists    map[string]*list
 	allow    []*list // the lists of purpose allow, by id
 
-	running [sundew.NumKinds][]*rule // active and shadow rules of a kind, by id
+	running [sundew.NumKinds][]*rule // active, canary and shadow rules of a kind, by id
 	policy  [sundew.NumKinds]*policy
 	lengths map[string]*policy // of networks, by the bits of their prefixes
 	scanner scanner            // of the patterns of all rules
@@ -36,7 +36,8 @@ func (s *Set) arrange() {
 	}
 	s.scanner.build()
 	s.lengths = map[string]*policy{}
-	for _, p := range s.policies {
+	for i, p := range s.policies {
+		p.order = i
 		if p.Length > 0 {
 			s.lengths[strconv.Itoa(p.Length)] = p
 			continue

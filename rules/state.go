@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // stateMagic opens a snapshot and names its layout.
-const stateMagic = "sundew rules 1\n"
+const stateMagic = "sundew rules 2\n"
 
 var errState = errors.New("rules state is cut short or damaged")
 
@@ -25,6 +26,7 @@ func (e *Engine) AppendState(dst []byte) []byte {
 	slices.SortFunc(records, func(a, b *record) int { return compareEntities(a.entity, b.entity) })
 	w := writer{append(dst, stateMagic...)}
 	w.uint(e.table.clock)
+	w.brake(e.set, &e.brake)
 	w.uint(uint64(len(records)))
 	for _, rec := range records {
 		w.record(rec)
@@ -35,35 +37,36 @@ func (e *Engine) AppendState(dst []byte) []byte {
 // RestoreState replaces the state. Points of rules that the set does not have are dropped. The engine is empty after an
 // error.
 func (e *Engine) RestoreState(src []byte) error {
-	e.table = newTable(e.table.limit)
-	t, err := e.readTable(src)
+	e.table, e.brake = newTable(e.table.limit), newBrake(e.set)
+	t, b, err := e.readState(src)
 	if err != nil {
 		return fmt.Errorf("restore rules: %w", err)
 	}
-	e.table = t
+	e.table, e.brake = t, b
 	return nil
 }
 
-func (e *Engine) readTable(src []byte) (table, error) {
+func (e *Engine) readState(src []byte) (table, brake, error) {
 	r := stateReader{rest: src, rules: make(map[string]*rule, len(e.set.rules))}
 	for _, rule := range e.set.rules {
 		r.rules[rule.ID] = rule
 	}
 	if string(r.bytes(len(stateMagic))) != stateMagic {
-		return table{}, errors.New("not a state of rules")
+		return table{}, brake{}, errors.New("not a state of rules")
 	}
 	clock := r.uint()
+	b := r.brake(e.set)
 	n := r.count()
 	records := make([]*record, 0, min(n, e.table.limit))
 	for range n {
 		rec := r.record()
 		if r.failed {
-			return table{}, errState
+			return table{}, brake{}, errState
 		}
 		records = append(records, rec)
 	}
 	if r.failed || len(r.rest) > 0 {
-		return table{}, errState
+		return table{}, brake{}, errState
 	}
 	slices.SortStableFunc(records, func(a, b *record) int { return int(min(1, max(-1, int64(a.touched)-int64(b.touched)))) })
 	t := newTable(e.table.limit)
@@ -74,7 +77,7 @@ func (e *Engine) readTable(src []byte) (table, error) {
 		rec.touched = touched
 	}
 	t.clock = clock
-	return t, nil
+	return t, b, nil
 }
 
 type writer struct{ out []byte }
@@ -100,6 +103,7 @@ func (w *writer) record(rec *record) {
 	w.text(rec.entity.Key)
 	w.int(rec.version)
 	w.uint(rec.touched)
+	w.int(rec.counted)
 	w.standing(&rec.standing)
 	w.uint(uint64(len(rec.contributions)))
 	for _, c := range rec.contributions {
@@ -108,6 +112,9 @@ func (w *writer) record(rec *record) {
 		w.moment(c.matched)
 		w.moment(c.added)
 		w.moment(c.since)
+		w.int(c.counted)
+		w.moment(c.acted)
+		w.moment(c.named)
 	}
 	w.uint(uint64(len(rec.shadows)))
 	for i := range rec.shadows {
@@ -195,10 +202,15 @@ func (r *stateReader) record() *record {
 	rec := &record{entity: sundew.Entity{Kind: sundew.Kind(r.uint()), Key: r.text()}}
 	rec.version = r.int()
 	rec.touched = r.uint()
+	rec.counted = r.int()
 	rec.standing = r.standing()
 	for range r.count() {
-		c := contribution{rule: r.rules[r.text()], value: r.float(), matched: r.moment(), added: r.moment(), since: r.moment()}
+		c := contribution{
+			rule: r.rules[r.text()], value: r.float(), matched: r.moment(), added: r.moment(), since: r.moment(),
+			counted: r.int(), acted: r.moment(), named: r.moment(),
+		}
 		if c.rule != nil {
+			c.lot = lotOf(c.rule.ID, rec.entity)
 			rec.contributions = append(rec.contributions, c)
 		}
 	}
@@ -221,4 +233,85 @@ func (r *stateReader) standing() standing {
 		stays:    int(r.uint()),
 		remember: r.moment(),
 	}
+}
+
+// brake writes the counts of the interval, of rules and policies by name: a snapshot may meet another set.
+func (w *writer) brake(set *Set, b *brake) {
+	w.int(b.interval)
+	for kind := range b.seen {
+		c := &b.seen[kind]
+		w.uint(uint64(c.requests))
+		w.uint(uint64(c.before.entities))
+		w.uint(uint64(c.before.requests))
+		if c.requests == 0 {
+			continue
+		}
+		for _, bits := range c.bits {
+			w.uint(bits)
+		}
+	}
+	w.uint(uint64(len(set.rules) + len(set.policies)))
+	for i, r := range set.rules {
+		w.counts(r.name, b.rules[i], b.tripped[i])
+	}
+	for i, p := range set.policies {
+		w.counts(p.name, b.policies[i], b.frozen[i])
+	}
+}
+
+func (w *writer) counts(name string, t tally, trip *Trip) {
+	w.text(name)
+	w.uint(uint64(t.entities))
+	w.uint(uint64(t.requests))
+	if trip == nil {
+		w.uint(0)
+		return
+	}
+	w.uint(1)
+	w.moment(trip.Time)
+	w.text(trip.Reason)
+	w.uint(uint64(trip.Entities))
+	w.uint(uint64(trip.Seen))
+	w.uint(uint64(trip.Withdrawn))
+}
+
+// brake reads the counts. Those of rules and policies that the set does not have in the same version are dropped, so
+// that a rule that was changed after it tripped may act again.
+func (r *stateReader) brake(set *Set) brake {
+	b := newBrake(set)
+	b.interval = r.int()
+	for kind := range b.seen {
+		c := &b.seen[kind]
+		c.requests = int(r.uint())
+		c.before = tally{int(r.uint()), int(r.uint())}
+		for i := 0; i < len(c.bits) && c.requests != 0; i++ {
+			c.bits[i] = r.uint()
+			c.ones += bits.OnesCount64(c.bits[i])
+		}
+	}
+	places := map[string]func(tally, *Trip){}
+	for i, rule := range set.rules {
+		places[rule.name] = func(t tally, trip *Trip) { b.rules[i], b.tripped[i] = t, trip }
+	}
+	for i, p := range set.policies {
+		places[p.name] = func(t tally, trip *Trip) { b.policies[i], b.frozen[i] = t, trip }
+	}
+	for range r.count() {
+		name, t, trip := r.counts()
+		if put := places[name]; put != nil {
+			put(t, trip)
+		}
+	}
+	return b
+}
+
+func (r *stateReader) counts() (name string, t tally, trip *Trip) {
+	name = r.text()
+	t = tally{int(r.uint()), int(r.uint())}
+	if r.uint() != 0 {
+		trip = &Trip{
+			Name: name, Time: r.moment(), Reason: r.text(), Entities: int(r.uint()), Seen: int(r.uint()), Withdrawn: int(r.uint()),
+		}
+	}
+	return name, t, trip
 }

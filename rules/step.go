@@ -52,9 +52,9 @@ func (p *policy) byScore(s *sundew.Score, rec *record, ceiling sundew.Action) st
 	return step{}
 }
 
-// byPoints is how far the points of active rules climb together, with those of one more rule where one is given. A rung
+// byPoints is how far the points of the rules that act climb together, with those of one more rule where one is given. A rung
 // counts only rules that may lead there.
-func (p *policy) byPoints(s *sundew.Score, rec *record, extra *rule, ceiling sundew.Action) step {
+func (e *Engine) byPoints(p *policy, s *sundew.Score, rec *record, extra *rule, ceiling sundew.Action) step {
 	if len(rec.contributions) == 0 {
 		return step{}
 	}
@@ -63,7 +63,7 @@ func (p *policy) byPoints(s *sundew.Score, rec *record, extra *rule, ceiling sun
 		if r.do > ceiling || !p.enough(r, s) {
 			continue
 		}
-		level, strongest, n := rec.together(r.do, extra, s.Time)
+		level, strongest, n := e.together(rec, r.do, extra, s.Time)
 		if strongest == nil || level < p.entry(r, rec, sundew.BasisPoints, s.Time) || (r.do == sundew.ActionBlock && n < p.minRules) {
 			continue
 		}

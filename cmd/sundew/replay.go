@@ -77,8 +77,9 @@ func runReplay(ctx context.Context, flags *flag.FlagSet, args []string, t termin
 	}
 
 	tally := replayTally{start: time.Now(), entities: map[sundew.Entity]sundew.Action{}}
+	engine := rules.NewEngine(set, c.Rules.Limits)
 	pipeline := sundew.Pipeline{
-		Source: &labelling{Source: source, labels: labels}, Scorer: scorer, Policy: rules.NewEngine(set, c.Rules.Limits),
+		Source: &labelling{Source: source, labels: labels}, Scorer: scorer, Policy: engine,
 		Publisher: mark(decisions, privacy), Recorder: scoresWriter{scores}, Observe: tally.observe,
 	}
 	runErr := pipeline.Run(ctx)
@@ -89,6 +90,10 @@ func runReplay(ctx context.Context, flags *flag.FlagSet, args []string, t termin
 	stats := source.Stats()
 	fmt.Fprint(t.err, linesSummary(stats))
 	fmt.Fprint(t.err, tally.summary(stats.Lines, scorer.Entities()))
+	for _, trip := range engine.Trips() {
+		fmt.Fprintf(t.err, "braked    %s at %s: it acted on %s (%d of about %d); %d decisions withdrawn\n",
+			trip.Name, trip.Time.Format(time.RFC3339), trip.Reason, trip.Entities, trip.Seen, trip.Withdrawn)
+	}
 	return ctx.Err()
 }
 

@@ -110,6 +110,7 @@ func (s *server) watchTasks() {
 			"sundew_rules_exempted_total":  {"Rules that matched but for an exemption.", func(s *rules.Stats) uint64 { return s.Exempted }},
 			"sundew_rules_errors_total":    {"Conditions that could not be evaluated.", func(s *rules.Stats) uint64 { return s.Errors }},
 			"sundew_rules_capped_total":    {"Decisions made milder by a list.", func(s *rules.Stats) uint64 { return s.Capped }},
+			"sundew_rules_trips_total":     {"Guardrails that were crossed: a rule went back to the shadow, or the rules of a policy paused.", func(s *rules.Stats) uint64 { return s.Trips }},
 			"sundew_rules_forgotten_total": {"Entities whose points were dropped because the table was full.", func(s *rules.Stats) uint64 { return s.Forgotten }},
 		} {
 			s.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: count.help, ConstLabels: labels},

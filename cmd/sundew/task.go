@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -94,6 +95,9 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 		Observe: func(b sundew.Batch, scores []sundew.Score, ds []sundew.Decision) {
 			t.entities.Store(int64(scorer.Entities()))
 			stats := policy.Stats()
+			if stats.Trips > t.rules.Load().Trips {
+				logTrips(s.log, partition, policy.Trips())
+			}
 			t.rules.Store(&stats)
 			if epoch := scorer.Epoch(); epoch != shown || len(b.Labels) > 0 {
 				learned.show(partition, scorer.Learned())
@@ -103,6 +107,14 @@ func (s *server) openTask(partition int32, observe func(sundew.Batch, []sundew.S
 		},
 	}
 	return t, nil
+}
+
+// logTrips names the brakes that hold. One that a crash makes trip again is logged again.
+func logTrips(log *slog.Logger, partition int32, trips []rules.Trip) {
+	for _, trip := range trips {
+		log.Warn("the brake holds: change the rule, or its guardrail, before it may act again", "name", trip.Name, "partition", partition,
+			"time", trip.Time, "acted_on", trip.Reason, "entities", trip.Entities, "seen", trip.Seen, "withdrawn", trip.Withdrawn)
+	}
 }
 
 // newPipelineMetrics counts what passes through all tasks.
