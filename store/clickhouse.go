@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -21,13 +22,15 @@ import (
 
 // ClickHouseConfig says which server keeps the store and what one question may cost it.
 type ClickHouseConfig struct {
-	DSN          string        `yaml:"dsn"`           // clickhouse://user@host:9000/database or http(s)://user@host:8123/database
-	PasswordFile string        `yaml:"password_file"` // of the user; without it, the environment variable CLICKHOUSE_PASSWORD
-	Cluster      string        `yaml:"cluster"`       // name of the cluster as the server knows it; "" for a single server
-	MemoryLimit  int64         `yaml:"memory_limit"`  // of one query on the server, bytes; sorting and grouping beyond half of it go to disk
-	MinPoints    float64       `yaml:"min_points"`    // scores below are not kept, 0 to 100
-	Retention    time.Duration `yaml:"retention"`     // rows whose time is longer ago are dropped by the server; 0 keeps all
-	QueryTimeout time.Duration `yaml:"query_timeout"` // longest time for one question
+	DSN          string `yaml:"dsn"`           // clickhouse://user@host:9000/database or http(s)://user@host:8123/database
+	PasswordFile string `yaml:"password_file"` // of the user; without it, the environment variable CLICKHOUSE_PASSWORD
+	Cluster      string `yaml:"cluster"`       // name of the cluster as the server knows it; "" for a single server
+	MemoryLimit  int64  `yaml:"memory_limit"`  // of one query on the server, bytes; sorting and grouping beyond half of it go to disk
+
+	// As for DuckDB, from the settings that both have.
+	MinPoints    float64       `yaml:"-"` // scores below are not kept, 0 to 100
+	Retention    time.Duration `yaml:"-"` // rows whose time is longer ago are dropped by the server; 0 keeps all
+	QueryTimeout time.Duration `yaml:"-"` // longest time for one question
 
 	Metrics prometheus.Registerer `yaml:"-"` // nil counts without showing
 }
@@ -44,12 +47,14 @@ func DefaultClickHouseConfig() ClickHouseConfig {
 
 var clusterName = regexp.MustCompile(`^[A-Za-z0-9_.-]*$`)
 
-// Validate names the first setting that cannot be used. It never quotes the DSN, which may hold a password.
+// Validate names the first setting that cannot be used. It never quotes a DSN, which may hold a password.
 func (c *ClickHouseConfig) Validate() error {
-	if _, err := clickhouse.ParseDSN(c.DSN); err != nil {
-		return errors.New("dsn: it is no address of a ClickHouse: want clickhouse://user@host:9000/database, or http://user@host:8123/database")
-	}
+	options, err := clickhouse.ParseDSN(c.DSN)
 	switch {
+	case err != nil:
+		return errors.New("dsn: it is no address of a ClickHouse: want clickhouse://user@host:9000/database, or http://user@host:8123/database")
+	case options.Auth.Password != "":
+		return errors.New("dsn: it holds a password, which would be shown with the configuration: write it to a file for password_file, or into the environment as CLICKHOUSE_PASSWORD")
 	case !clusterName.MatchString(c.Cluster):
 		return fmt.Errorf("cluster: %q holds more than letters, digits and _ . -", c.Cluster)
 	case c.MemoryLimit < 0:
@@ -89,7 +94,8 @@ var _ Store = (*ClickHouse)(nil)
 const oldestServer = 24
 
 // OpenClickHouse connects, makes the database where it is absent, and brings its schema up to date. Zero times and limits
-// mean the defaults of the server, and of QueryTimeout the default here. A newer program's database is refused.
+// mean the defaults of the server, and of QueryTimeout the default here. A newer program's database is refused; a server
+// that does not answer is an ErrUnreachable.
 func OpenClickHouse(ctx context.Context, config ClickHouseConfig, log *slog.Logger) (*ClickHouse, error) {
 	if config.QueryTimeout == 0 {
 		config.QueryTimeout = DefaultClickHouseConfig().QueryTimeout
@@ -170,6 +176,9 @@ func (c *ClickHouse) open(ctx context.Context, options *clickhouse.Options) erro
 	if known, ok := errors.AsType[*clickhouse.Exception](err); ok && known.Code == unknownDatabase {
 		err = c.createDatabase(ctx, options)
 	}
+	if _, answered := errors.AsType[*clickhouse.Exception](err); err != nil && !answered {
+		return fmt.Errorf("open %s: %w: %w", c.name, ErrUnreachable, reason(err))
+	}
 	if err != nil {
 		return fmt.Errorf("open %s: %w", c.name, err)
 	}
@@ -187,6 +196,17 @@ func (c *ClickHouse) open(ctx context.Context, options *clickhouse.Options) erro
 		return errors.Join(err, c.conn.Close())
 	}
 	return nil
+}
+
+// ErrUnreachable is part of the error of a store whose server does not answer: it may later.
+var ErrUnreachable = errors.New("the server does not answer")
+
+// reason leaves out the address with all settings, which the HTTP client puts into its errors.
+func reason(err error) error {
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		return request.Err
+	}
+	return err
 }
 
 // unknownDatabase is the server's code for it.

@@ -1,16 +1,12 @@
 package store
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -23,88 +19,13 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"sundew"
+	"sundew/store/clickhousetest"
 )
-
-// clickHouseServer is the engine of ClickHouse as a process of its own; see deploy/dev/clickhouse.
-type clickHouseServer struct {
-	cmd   *exec.Cmd
-	stdin io.Closer // its end is the server's
-	url   string
-}
-
-const clickHouseCache = "../deploy/dev/.cache/clickhouse"
-
-// clickHouseProgram builds the server once per run of the tests.
-var clickHouseProgram = sync.OnceValues(func() (string, error) {
-	program, err := filepath.Abs(filepath.Join(clickHouseCache, "server"))
-	if err != nil {
-		return "", err
-	}
-	fresh := fmt.Sprint(program, ".", os.Getpid())
-	out, err := exec.CommandContext(context.Background(), "go", "build", "-o", fresh, "../deploy/dev/clickhouse").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build deploy/dev/clickhouse: %w\n%s", err, out)
-	}
-	return program, os.Rename(fresh, program) // tests of other packages may run the one before
-})
-
-// clickHouseLibrary is the library of the engine. A test that lacks it is skipped by its name.
-func clickHouseLibrary(t testing.TB) string {
-	t.Helper()
-	if path := os.Getenv("LIBCHDB"); path != "" {
-		return path
-	}
-	found, err := filepath.Glob(filepath.Join(clickHouseCache, "libchdb-*.so"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(found) == 0 {
-		const missing = "libchdb, the engine of ClickHouse, is missing: deploy/dev/clickhouse.sh fetch"
-		if os.Getenv("SUNDEW_NO_SKIP") != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
-	return found[len(found)-1]
-}
-
-// startClickHouse serves a directory, "" for a temporary one, on an address.
-func startClickHouse(t testing.TB, dir, listen string) *clickHouseServer {
-	t.Helper()
-	library := clickHouseLibrary(t)
-	program, err := clickHouseProgram()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(context.Background(), program, "--library", library, "--dir", dir, "--listen", listen, "--until-eof")
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	address, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the server of ClickHouse did not start: %v", err)
-	}
-	return &clickHouseServer{cmd, stdin, strings.TrimSpace(address)}
-}
-
-func (s *clickHouseServer) kill() {
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait() // it was killed
-}
 
 // sharedClickHouse is the server of the tests that do not kill it. It ends with the test binary.
 var sharedClickHouse struct {
 	sync.Mutex
-	server *clickHouseServer
+	server *clickhousetest.Server
 }
 
 var clickHouseDatabases atomic.Int64
@@ -117,13 +38,17 @@ func clickHouseDSN(t testing.TB) string {
 		sharedClickHouse.Lock()
 		defer sharedClickHouse.Unlock()
 		if sharedClickHouse.server == nil {
-			sharedClickHouse.server = startClickHouse(t, "", "127.0.0.1:0")
+			sharedClickHouse.server = clickhousetest.Start(t, "", "127.0.0.1:0")
 		}
-		base = sharedClickHouse.server.url
+		base = sharedClickHouse.server.URL
 	}
 	dsn, err := url.Parse(base)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if password, set := dsn.User.Password(); set {
+		t.Setenv("CLICKHOUSE_PASSWORD", password)
+		dsn.User = url.User(dsn.User.Username())
 	}
 	dsn.Path = fmt.Sprintf("/sundew_test_%d_%d", os.Getpid(), clickHouseDatabases.Add(1))
 	return dsn.String()
@@ -189,7 +114,8 @@ func TestClickHouseRefuses(t *testing.T) {
 		want   []string
 	}{
 		{"no address", func(c *ClickHouseConfig) { c.DSN = "://:" + secret }, "", []string{"dsn", "want clickhouse://"}},
-		{"nobody there", func(c *ClickHouseConfig) { c.DSN = "http://u:" + secret + "@127.0.0.1:1/x" }, "", []string{"database x at 127.0.0.1:1", "refused"}},
+		{"a password in the address", func(c *ClickHouseConfig) { c.DSN = "http://u:" + secret + "@127.0.0.1:1/x" }, "", []string{"dsn", "password_file", "CLICKHOUSE_PASSWORD"}},
+		{"nobody there", func(c *ClickHouseConfig) { c.DSN = "http://u@127.0.0.1:1/x" }, "", []string{"database x at 127.0.0.1:1", "refused"}},
 		{"a password file that is missing", func(c *ClickHouseConfig) { c.PasswordFile = "/none" }, "", []string{"password_file", "/none", "write the password there"}},
 		{"a cluster that is SQL", func(c *ClickHouseConfig) { c.Cluster = "a' b" }, "", []string{"cluster"}},
 		{"points beyond the scale", func(c *ClickHouseConfig) { c.MinPoints = 101 }, "", []string{"min_points"}},
@@ -368,10 +294,10 @@ func TestClickHouseKilled(t *testing.T) {
 		kills = n
 	}
 	dir := t.TempDir()
-	server := startClickHouse(t, dir, "127.0.0.1:0")
-	address := strings.TrimPrefix(server.url, "http://")
+	server := clickhousetest.Start(t, dir, "127.0.0.1:0")
+	address := strings.TrimPrefix(server.URL, "http://")
 	config := DefaultClickHouseConfig()
-	config.DSN, config.Retention = server.url+"/killed", 0
+	config.DSN, config.Retention = server.URL+"/killed", 0
 	c, err := OpenClickHouse(t.Context(), config, quiet())
 	if err != nil {
 		t.Fatal(err)
@@ -401,8 +327,8 @@ func TestClickHouseKilled(t *testing.T) {
 			<-acknowledged
 		}
 		time.Sleep(time.Duration(random.IntN(10)) * time.Millisecond) // the moment of the kill is what varies
-		server.kill()
-		server = startClickHouse(t, dir, address)
+		server.Kill()
+		server = clickhousetest.Start(t, dir, address)
 	}
 	last := <-acknowledged
 	stop()
@@ -410,5 +336,5 @@ func TestClickHouseKilled(t *testing.T) {
 		last = next
 	}
 	checkOnce(t, c, last)
-	server.kill()
+	server.Kill()
 }

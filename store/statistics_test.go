@@ -97,7 +97,10 @@ func testStatistics(t *testing.T, open func(t *testing.T) Store) {
 	})
 	t.Run("features by weight", func(t *testing.T) {
 		s, sums := fresh(t)
-		kept := s.(EvaluationStore)
+		kept, keeps := s.(EvaluationStore)
+		if !keeps {
+			return
+		}
 		events := make([]sundew.Event, 100)
 		var evaluations []Evaluation
 		for i := range events {
@@ -122,4 +125,8 @@ func testStatistics(t *testing.T, open func(t *testing.T) Store) {
 
 func TestStatisticsInDuckDB(t *testing.T) {
 	testStatistics(t, func(t *testing.T) Store { return openDuckDB(t, "") })
+}
+
+func TestStatisticsInClickHouse(t *testing.T) {
+	testStatistics(t, func(t *testing.T) Store { return openClickHouse(t) })
 }

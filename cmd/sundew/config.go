@@ -20,7 +20,6 @@ import (
 	"sundew/ingest"
 	"sundew/rules"
 	"sundew/scoring"
-	"sundew/store"
 )
 
 // Config is the one file of settings; every room owns its part. What the file leaves out keeps its default.
@@ -38,11 +37,11 @@ type Config struct {
 
 	Reputation ReputationConfig `yaml:"reputation"`
 
-	Rules   RulesConfig        `yaml:"rules"`
-	Store   store.DuckDBConfig `yaml:"store"` // without a path, store.duckdb in DataDir
-	Feed    edge.FeedConfig    `yaml:"feed"`
-	Console ConsoleConfig      `yaml:"console"`
-	Edge    EdgeConfig         `yaml:"edge"`
+	Rules   RulesConfig     `yaml:"rules"`
+	Store   StoreConfig     `yaml:"store"`
+	Feed    edge.FeedConfig `yaml:"feed"`
+	Console ConsoleConfig   `yaml:"console"`
+	Edge    EdgeConfig      `yaml:"edge"`
 }
 
 // ConsoleConfig says who may open the console, its JSON and the metrics. They have no log-in, so by default nobody but
@@ -72,8 +71,6 @@ type RulesConfig struct {
 func defaultConfig() Config {
 	kafka := ingest.DefaultKafkaConfig()
 	kafka.Brokers = nil
-	storage := store.DefaultDuckDBConfig()
-	storage.Path = ""
 	return Config{
 		DataDir: "sundew-data",
 		Listen:  "127.0.0.1:8080",
@@ -83,7 +80,7 @@ func defaultConfig() Config {
 		Ingest:  ingest.DefaultListenerConfig(),
 		Scoring: scoring.DefaultConfig(),
 		Rules:   RulesConfig{Limits: rules.DefaultConfig()},
-		Store:   storage,
+		Store:   defaultStoreConfig(),
 		Feed:    edge.DefaultFeedConfig(),
 		Edge:    defaultEdgeConfig(),
 	}
@@ -120,7 +117,7 @@ func (c Config) validate() error {
 	}
 	checks := []error{
 		c.Broker.validate(), c.Ingest.Validate(), c.Scoring.Validate(), c.Rules.Limits.Validate(),
-		c.Store.Validate(), c.Feed.Validate(), c.Edge.validate(),
+		c.Store.validate(), c.Feed.Validate(), c.Edge.validate(),
 	}
 	if len(c.Kafka.Brokers) > 0 {
 		checks = append(checks, c.Kafka.Validate())

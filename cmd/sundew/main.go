@@ -49,6 +49,7 @@ type command struct {
 func commands() []command {
 	return slices.Concat([]command{
 		{"run", "", "everything in one process: broker, store, scoring, rules, feed and console", runRun},
+		{"record", "", "copy the log to a ClickHouse, in a process of its own", runRecord},
 		{"replay", "FILE...", "score log files offline and write the decisions", runReplay},
 		{"parse", "FILE...", "print each log line as a canonical JSON event", runParse},
 		{"dead-letters list", "", "show the lines that could not be read, and why", runDeadLettersList},

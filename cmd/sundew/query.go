@@ -230,7 +230,14 @@ func (f *queryFlags) ask(ctx context.Context, q question, a asked) ([]table, err
 	if *f.server != "" {
 		return askServer(ctx, *f.server, q, a)
 	}
-	d, err := store.OpenDuckDBReadOnly(ctx, c.Store, quietLog())
+	if c.Store.ClickHouse.DSN != "" {
+		base, err := c.console()
+		if err != nil {
+			return nil, err
+		}
+		return askServer(ctx, base, q, a)
+	}
+	d, err := store.OpenDuckDBReadOnly(ctx, c.Store.DuckDBConfig, quietLog())
 	if errors.Is(err, store.ErrInUse) {
 		base, unknown := c.console()
 		if unknown != nil {

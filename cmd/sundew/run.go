@@ -62,7 +62,7 @@ type server struct {
 
 	registry     *prometheus.Registry
 	set          *rules.Set
-	store        *store.DuckDB
+	store        storage
 	buffer       *store.Buffer
 	producer     *ingest.Producer
 	syslog       []*ingest.Syslog
@@ -155,9 +155,7 @@ func (s *server) open(ctx context.Context) (err error) {
 	if c.Scoring.Seed, err = deploymentKey(filepath.Join(c.DataDir, "hash.key")); err != nil {
 		return err
 	}
-	c.Store.Path = c.storePath()
-	c.Store.Metrics = s.registry
-	if s.store, err = store.OpenDuckDB(ctx, c.Store, s.log); err != nil {
+	if s.store, err = openStorage(ctx, c, s.registry, s.log); err != nil {
 		return err
 	}
 	s.closing(func() { closeLogged(s.log, "store", s.store) })
@@ -206,33 +204,31 @@ func (s *server) openSyslog(ctx context.Context) error {
 // scoreBuffer is how many batches of scores may wait for the store. Analysts lose scores beyond it, the edges nothing.
 const scoreBuffer = 256
 
-// followers read the topics for the feed and for the store. caughtUp is closed when the feed knows every decision that
-// stood in the topic at the start.
+// followers read the topics for the feed and, where nobody else does, for the store. caughtUp is closed when the feed knows
+// every decision that stood in the topic at the start. The feed does not wait for the store.
 func (s *server) followers(caughtUp chan<- struct{}) map[string]func(context.Context) error {
-	components := map[string]func(context.Context) error{
-		"decisions": func(ctx context.Context) error {
-			return ingest.FollowDecisions(ctx, s.config.Kafka, s.log, func(ctx context.Context, ds []sundew.Decision, complete bool) error {
-				if err := s.publish(ctx, ds); err != nil {
-					return err
-				}
-				if complete {
-					s.changes.MarkReady()
-					close(caughtUp)
-				}
-				return s.store.Record(ctx, sundew.Batch{}, nil, ds)
-			})
-		},
-		"dead letters": func(ctx context.Context) error {
-			return ingest.FollowDeadLetters(ctx, s.config.Kafka, s.log, nil, func(ctx context.Context, _ sundew.Position, letters []sundew.DeadLetter) error {
-				return s.store.RecordDeadLetters(ctx, letters)
-			})
-		},
+	components := map[string]func(context.Context) error{}
+	if s.config.Store.Record {
+		r := &recorder{config: s.config, store: s.store, routes: s.routes, privacy: s.privacy, log: s.log, rest: recordRest}
+		components = r.components(s.partitions)
 	}
-	for p := range s.partitions {
-		components[fmt.Sprintf("recorder %d", p)] = func(ctx context.Context) error { return s.record(ctx, int32(p)) }
+	components["decisions"] = func(ctx context.Context) error {
+		return ingest.FollowDecisions(ctx, s.config.Kafka, s.log, func(ctx context.Context, ds []sundew.Decision, complete bool) error {
+			if err := s.publish(ctx, ds); err != nil {
+				return err
+			}
+			if complete {
+				s.changes.MarkReady()
+				close(caughtUp)
+			}
+			return nil
+		})
 	}
 	return components
 }
+
+// recordRest is how long a stop waits for the store to come to the end of the log.
+const recordRest = 10 * time.Second
 
 // publish puts decisions into the list, or into both where what analysts see is not what edges get.
 func (s *server) publish(ctx context.Context, ds []sundew.Decision) error {
@@ -240,62 +236,6 @@ func (s *server) publish(ctx context.Context, ds []sundew.Decision) error {
 		return err
 	}
 	return s.shown.Publish(ctx, ds)
-}
-
-// record copies a partition of the requests to the store, from where the store says it ends. When ctx ends nobody writes to
-// the log any more, so it goes on to its end.
-func (s *server) record(ctx context.Context, partition int32) error {
-	next, err := s.store.Resume(ctx, partition)
-	if err != nil {
-		return err
-	}
-	if next == 0 {
-		next = ingest.LogStart // retention may have taken the first lines before we came
-	}
-	source, err := ingest.OpenTopic(s.config.Kafka, ingest.TopicRequests, partition, next, ingest.TopicOptions{Logger: s.log, Routes: s.routes, Privacy: s.privacy, MaxAhead: s.config.Ingest.MaxAhead})
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	for ctx.Err() == nil {
-		if err := s.recordNext(ctx, source); err != nil {
-			return err
-		}
-	}
-	rest, cancel := context.WithTimeout(context.Background(), recordRest)
-	defer cancel()
-	for {
-		lag, err := source.Lag(rest)
-		if err == nil && lag > 0 {
-			err = s.recordNext(rest, source)
-		}
-		if err != nil {
-			s.log.Warn("the end of the log is not in the store yet; the next start goes on there", "partition", partition, "error", err)
-			return nil
-		}
-		if lag == 0 {
-			return nil
-		}
-	}
-}
-
-// recordRest is how long a stop waits for the store to come to the end of the log.
-const recordRest = 10 * time.Second
-
-// recordNext copies a batch, none where ctx ends before there is one. What was read is recorded, whatever becomes of ctx.
-func (s *server) recordNext(ctx context.Context, source *ingest.TopicSource) error {
-	batch, err := source.Next(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
-	}
-	forStore := s.config.Ingest.Privacy.ForStore()
-	for i := range batch.Events {
-		forStore(&batch.Events[i])
-	}
-	return s.store.Record(context.WithoutCancel(ctx), batch, nil, nil)
 }
 
 func (s *server) closing(f func()) { s.close = append(s.close, f) }

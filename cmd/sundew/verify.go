@@ -84,13 +84,16 @@ const verifyTimeout = time.Hour
 
 // verify opens the store and the log of a sundew run that has stopped.
 func verify(ctx context.Context, c Config, stamps []store.Stamps, t terminal) (found verification, err error) {
+	if c.Store.ClickHouse.DSN != "" {
+		return found, errors.New("the configuration names a ClickHouse, and only a store of DuckDB can be compared so far")
+	}
 	path := c.storePath()
 	if _, err := os.Stat(path); err != nil {
 		return found, fmt.Errorf("no store at %s: name the configuration of the sundew run with --config, or run this where its data_dir lies", path)
 	}
 	c.Store.Path, c.Store.QueryTimeout = path, verifyTimeout
 	log := c.Log.logger(t.err)
-	db, err := store.OpenDuckDB(ctx, c.Store, log)
+	db, err := store.OpenDuckDB(ctx, c.Store.DuckDBConfig, log)
 	if err != nil {
 		return found, err
 	}
