@@ -21,11 +21,16 @@ import (
 
 // DuckDBConfig says where the embedded store lies and what it may use.
 type DuckDBConfig struct {
-	Path         string        `yaml:"path"`          // database file, made where absent; "" keeps everything in memory
-	MemoryLimit  string        `yaml:"memory_limit"`  // of the engine, such as 1GB; queries beyond it spill to disk
-	Threads      int           `yaml:"threads"`       // of the engine; 0 means one per core
-	MinPoints    float64       `yaml:"min_points"`    // scores below are not kept, 0 to 100
-	Retention    time.Duration `yaml:"retention"`     // rows older than the newest Event by more are removed by Run; 0 keeps all
+	Path        string        `yaml:"path"`         // database file, made where absent; "" keeps everything in memory
+	MemoryLimit string        `yaml:"memory_limit"` // of the engine, such as 1GB; queries beyond it spill to disk
+	Threads     int           `yaml:"threads"`      // of the engine; 0 means one per core
+	MinPoints   float64       `yaml:"min_points"`   // scores below are not kept, 0 to 100
+	Retention   time.Duration `yaml:"retention"`    // rows older than the newest Event by more are removed by Run; 0 keeps all
+	// RetentionOf is the retention of a table where it is another one: events, minutes (the counts of Overview), scores,
+	// evaluations, decisions, labels, dead_letters.
+	RetentionOf map[string]time.Duration `yaml:"retention_of"`
+	Thin        EventThinning            `yaml:"thin"` // of old events
+
 	QueryTimeout time.Duration `yaml:"query_timeout"` // longest time for one question
 
 	Evaluations EvaluationSampling `yaml:"evaluations"` // what is kept for trying rules on the past
@@ -56,12 +61,10 @@ func (c *DuckDBConfig) Validate() error {
 		return fmt.Errorf("threads: %d is negative: want 0 for one per core, or a number of threads", c.Threads)
 	case c.MinPoints < 0 || c.MinPoints > 100:
 		return fmt.Errorf("min_points: %g is not between 0 and 100", c.MinPoints)
-	case c.Retention < 0:
-		return fmt.Errorf("retention: %s is negative: want 0 to keep everything, or a duration such as 720h", c.Retention)
 	case c.QueryTimeout <= 0:
 		return fmt.Errorf("query_timeout: %s is not above 0: want a duration such as 30s", c.QueryTimeout)
 	}
-	return c.Evaluations.Validate()
+	return errors.Join(c.validateRetention(), c.Evaluations.Validate())
 }
 
 // DuckDB is a Store in one file, or in memory, inside the process. Questions run beside each other and beside the one
@@ -72,6 +75,8 @@ type DuckDB struct {
 	metrics *storeMetrics
 	db      *sql.DB
 	unlock  func() error
+
+	migratedFrom int // version of the schema when it was opened
 
 	writing sync.Mutex // held by whoever changes rows: two writers would only conflict
 
@@ -138,7 +143,7 @@ func (d *DuckDB) open(ctx context.Context) error {
 		return fmt.Errorf("open %s: %w%s", d.config.name(), err, remedy(err))
 	}
 	d.db = sql.OpenDB(connector)
-	err = d.config.prepare(ctx, d.db)
+	err = d.prepare(ctx)
 	if err == nil {
 		err = d.metrics.register(d.config.Metrics)
 	}
@@ -149,15 +154,18 @@ func (d *DuckDB) open(ctx context.Context) error {
 }
 
 // prepare brings the schema up to date, or where nothing may be written finds that it is.
-func (c *DuckDBConfig) prepare(ctx context.Context, db *sql.DB) error {
-	if c.readOnly {
-		return checkSchema(ctx, db, c.name())
+func (d *DuckDB) prepare(ctx context.Context) (err error) {
+	if d.config.readOnly {
+		return checkSchema(ctx, d.db, d.config.name())
 	}
-	if err := migrate(ctx, db, c.name()); err != nil {
+	if d.migratedFrom, err = migrate(ctx, d.db, d.config.name()); err != nil {
 		return err
 	}
-	return addFeatureColumns(ctx, db)
+	return addFeatureColumns(ctx, d.db)
 }
+
+// MigratedFrom is the version that the schema had when the store was opened, 0 for a new one.
+func (d *DuckDB) MigratedFrom() int { return d.migratedFrom }
 
 // remedy is what to do about an engine that does not start; the engine tells a lock from other troubles in words alone.
 func remedy(err error) string {

@@ -102,6 +102,9 @@ func appendDeadLetter(values []driver.Value, l *sundew.DeadLetter) ([]driver.Val
 	), nil
 }
 
+// letterColumns is what scanDeadLetter reads.
+const letterColumns = `source, log_partition, log_offset, time, coalesce(format, ''), coalesce(reason, ''), coalesce(detail, ''), coalesce(line, '')`
+
 func scanDeadLetter(r row) (l sundew.DeadLetter, err error) {
 	err = r.Scan(&l.Source, &l.Partition, &l.Offset, &l.Time, &l.Format, &l.Reason, &l.Detail, &l.Line)
 	return l, err
@@ -110,8 +113,7 @@ func scanDeadLetter(r row) (l sundew.DeadLetter, err error) {
 // DeadLetters lists the lines rejected in the range, newest first. See Store.
 func (d *DuckDB) DeadLetters(ctx context.Context, r sundew.Range, limit int) ([]sundew.DeadLetter, error) {
 	return ask(ctx, d, "dead letters", `
-		SELECT source, log_partition, log_offset, time, coalesce(format, ''), coalesce(reason, ''), coalesce(detail, ''), coalesce(line, '')
-		FROM dead_letters WHERE time >= make_timestamp(?) AND time < make_timestamp(?)
+		SELECT `+letterColumns+` FROM dead_letters WHERE time >= make_timestamp(?) AND time < make_timestamp(?)
 		ORDER BY time DESC, source, log_partition DESC, log_offset DESC LIMIT ?`,
 		scanDeadLetter, r.From.UnixMicro(), r.To.UnixMicro(), bounded(limit))
 }

@@ -48,18 +48,34 @@ func emptyPoints(r sundew.Range, step time.Duration) ([]sundew.OverviewPoint, er
 // stepOf numbers the step that a row falls into; the range bounds it from 0 to the number of steps less one.
 const stepOf = `(epoch_us(time) - CAST(? AS BIGINT)) // CAST(? AS BIGINT)`
 
+// countRequests sums up minutes where steps begin and end with them; the rest of the last minute, and steps that cut minutes,
+// are counted from events.
 func (d *DuckDB) countRequests(ctx context.Context, points []sundew.OverviewPoint, r sundew.Range, step time.Duration) error {
-	_, err := ask(ctx, d, "overview of requests", `
+	whole, rest := fullMinutes(r, step), r
+	if whole.From.Before(whole.To) {
+		rest.From = whole.To
+		err := d.sumRequests(ctx, points, `SELECT `+stepOf+` AS step, sum(requests)::BIGINT, sum(client_errors)::BIGINT, sum(server_errors)::BIGINT FROM minutes`, r.From, step, whole)
+		if err != nil {
+			return err
+		}
+	}
+	return d.sumRequests(ctx, points, `
 		SELECT `+stepOf+` AS step, count(*), count(*) FILTER (status BETWEEN 400 AND 499), count(*) FILTER (status BETWEEN 500 AND 599)
-		FROM events WHERE time >= make_timestamp(?) AND time < make_timestamp(?) GROUP BY step`,
+		FROM events`, r.From, step, rest)
+}
+
+// sumRequests adds what a table holds of a part of the range, which starts at start, to the points.
+func (d *DuckDB) sumRequests(ctx context.Context, points []sundew.OverviewPoint, table string, start time.Time, step time.Duration, part sundew.Range) error {
+	_, err := ask(ctx, d, "overview of requests", table+duringRange+`GROUP BY step`,
 		func(r row) (none struct{}, err error) {
 			var i, requests, client, server int64
 			if err := r.Scan(&i, &requests, &client, &server); err != nil {
 				return none, err
 			}
-			points[i].Requests, points[i].ClientErrors, points[i].ServerErrors = requests, client, server
+			p := &points[i]
+			p.Requests, p.ClientErrors, p.ServerErrors = p.Requests+requests, p.ClientErrors+client, p.ServerErrors+server
 			return none, nil
-		}, r.From.UnixMicro(), step.Microseconds(), r.From.UnixMicro(), r.To.UnixMicro())
+		}, start.UnixMicro(), step.Microseconds(), part.From.UnixMicro(), part.To.UnixMicro())
 	return err
 }
 

@@ -64,6 +64,12 @@ func (d *DuckDB) recordIn(ctx context.Context, conn *sql.Conn, b sundew.Batch, s
 	if err := appendRows(ctx, conn, "events", events, appendEvent); err != nil {
 		return nil, fmt.Errorf("events: %w", err)
 	}
+	if err := appendRows(ctx, conn, "minutes", minutesOf(events), appendMinute); err != nil {
+		return nil, fmt.Errorf("minutes: %w", err)
+	}
+	if err := replaceLabels(ctx, conn, b.Labels); err != nil {
+		return nil, fmt.Errorf("labels: %w", err)
+	}
 	moved := at
 	moved.eventsNext = max(at.eventsNext, b.Position.Next)
 	reached[b.Position.Partition] = moved
@@ -72,7 +78,10 @@ func (d *DuckDB) recordIn(ctx context.Context, conn *sql.Conn, b sundew.Batch, s
 	if err := appendRows(ctx, conn, "scores", chosen.kept, appendScore); err != nil {
 		return nil, fmt.Errorf("scores: %w", err)
 	}
-	decisions := lastByID(ds)
+	decisions, err := withoutErased(ctx, conn, lastByID(ds))
+	if err != nil {
+		return nil, fmt.Errorf("decisions: %w", err)
+	}
 	if err := replaceDecisions(ctx, conn, decisions); err != nil {
 		return nil, fmt.Errorf("decisions: %w", err)
 	}

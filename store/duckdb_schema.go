@@ -14,25 +14,25 @@ import (
 //go:embed schema/duckdb/*.sql
 var schemaFiles embed.FS
 
-// migrate takes every step that the database has not seen, each in a transaction of its own.
-func migrate(ctx context.Context, db *sql.DB, name string) error {
+// migrate takes every step that the database has not seen, each in a transaction of its own, and returns the version that it
+// had.
+func migrate(ctx context.Context, db *sql.DB, name string) (from int, err error) {
 	steps := schemaSteps()
 	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_steps (version INTEGER NOT NULL)`); err != nil {
-		return fmt.Errorf("schema of %s: %w", name, err)
+		return 0, fmt.Errorf("schema of %s: %w", name, err)
 	}
-	version, err := schemaVersion(ctx, db)
-	if err != nil {
-		return fmt.Errorf("schema of %s: %w", name, err)
+	if from, err = schemaVersion(ctx, db); err != nil {
+		return 0, fmt.Errorf("schema of %s: %w", name, err)
 	}
-	if version > len(steps) {
-		return newerSchema(name, version, len(steps))
+	if from > len(steps) {
+		return from, newerSchema(name, from, len(steps))
 	}
-	for ; version < len(steps); version++ {
+	for version := from; version < len(steps); version++ {
 		if err := takeStep(ctx, db, version+1, steps[version]); err != nil {
-			return fmt.Errorf("schema of %s: step %s: %w", name, steps[version], err)
+			return from, fmt.Errorf("schema of %s: step %s: %w", name, steps[version], err)
 		}
 	}
-	return nil
+	return from, nil
 }
 
 func newerSchema(name string, version, known int) error {

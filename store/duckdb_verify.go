@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"time"
@@ -96,15 +95,12 @@ func (d *DuckDB) Verify(ctx context.Context) (*Verifier, error) {
 	if v.reached, err = positions(ctx, d.db); err != nil {
 		return nil, fmt.Errorf("verify: resume points: %w", err)
 	}
-	if d.config.Retention == 0 {
-		return v, nil
-	}
-	var newest sql.NullTime
-	if err := d.db.QueryRowContext(ctx, `SELECT max(time) FROM events`).Scan(&newest); err != nil {
+	newest, found, err := newestEvent(ctx, d.db)
+	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
-	if newest.Valid {
-		v.oldest = newest.Time.Add(-d.config.Retention)
+	if whole := d.config.wholeFor(); found && whole > 0 {
+		v.oldest = newest.Add(-whole)
 	}
 	return v, nil
 }

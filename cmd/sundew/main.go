@@ -56,6 +56,12 @@ func commands() []command {
 		{"dead-letters replay", "", "read them again after a fix; what can be read goes into the log", runDeadLettersReplay},
 	}, queryCommands(), []command{
 		{"verify", "", "compare the log with the store: nothing lost, nothing counted twice", runVerify},
+		{"store check", "", "schema, rows, gaps and audit of the store", runStoreCheck},
+		{"store migrate", "", "bring the schema of the store up to date", runStoreMigrate},
+		{"store retention", "", "remove now what is older than the configured retention", runStoreRetention},
+		{"store erase", "KIND:KEY", "remove what is stored of one person or client", runStoreErase},
+		{"store export", "KIND:KEY", "print what is stored of one person or client, as JSON lines", runStoreExport},
+		{"store audit", "", "print who erased and exported", runStoreAudit},
 		{"edge", "", "enforce beside the API: a reverse proxy that follows the feed", runEdge},
 		{"drill", "", "drive a made-up offender through ingest, scoring, feed and edge, and time each hop", runDrill},
 		{"simulate", "", "write labelled traffic with attacks whose truth is known", runSimulate},

@@ -41,6 +41,7 @@ func questions() []question {
 		{"channels", "", "what each channel of evidence spoke of", answerChannels},
 		{"coverage", "", "how many requests carry what channels and rules need", answerCoverage},
 		{"features", "KIND", "percentiles of what rules count, for one kind of entity", answerFeatures},
+		{"labels", "", "what analysts said, newest first", answerLabels},
 		{"dead-letters", "", "lines that could not be read", answerDeadLetters},
 	}
 }

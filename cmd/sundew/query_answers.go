@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -239,5 +240,19 @@ func answerFeatures(ctx context.Context, from reader, a asked) ([]table, error) 
 	columns := []string{"feature", "evaluations", "p50", "p90", "p99", "p999", "most"}
 	return one(fill("features", columns, features, func(f *store.FeaturePercentiles) []any {
 		return []any{kind.String() + "." + sundew.Catalogue[f.Feature].Name, f.Evaluations, f.P50, f.P90, f.P99, f.P999, f.Most}
+	}))
+}
+
+func answerLabels(ctx context.Context, from reader, a asked) ([]table, error) {
+	kept, ok := from.(store.LabelStore)
+	if !ok {
+		return nil, errors.New("this kind of store keeps no labels: they stand in the log")
+	}
+	labels, err := kept.Labels(ctx, a.Range, a.limit)
+	if err != nil {
+		return nil, err
+	}
+	return one(fill("labels", []string{"time", "entity", "verdict", "by", "note"}, labels, func(l *sundew.Label) []any {
+		return []any{l.Time, l.Entity, l.Verdict, l.By, l.Note}
 	}))
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,6 +36,7 @@ func scriptStore(ts *testscript.TestScript, neg bool, args []string) {
 		b.Position.Next++
 		b.Events = append(b.Events, e)
 	}
+	b.Labels = []sundew.Label{{Time: b.Events[0].Time, Entity: b.Events[0].AppendEntities(nil)[0], Verdict: sundew.VerdictAbuse, By: "jane"}}
 	var scores []sundew.Score
 	for i := range b.Events {
 		e := &b.Events[i]
@@ -90,8 +93,61 @@ func TestQueryAsksTheProcess(t *testing.T) {
 	if _, problems := queried(t, exitFailed, "decision", config, "--server", p.base, "none"); !strings.Contains(problems, "no decision") {
 		t.Errorf("a decision that is not there: %s", problems)
 	}
+	erased := personDone(t, "erase", config, p.base)
+	if !strings.Contains(erased, `"requests":40`) {
+		t.Errorf("erased: %s", erased)
+	}
+	if left := personDone(t, "export", config, p.base); strings.Contains(left, `"kind":"request"`) {
+		t.Errorf("what is left of who was erased: %s", left)
+	}
 	if _, problems := queried(t, exitFailed, "top", config, "--server", "http://127.0.0.1:1"); !strings.Contains(problems, "127.0.0.1:1") {
 		t.Errorf("a server that is away: %s", problems)
+	}
+}
+
+// personDone erases or exports the attacker of TestQueryAsksTheProcess through the process.
+func personDone(t *testing.T, action, config, base string) string {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	args := []string{"store", action, config, "--server", base, "--by", "jane", "ip:198.51.100.7"}
+	if code := run(t.Context(), args, terminal{strings.NewReader(""), &stdout, &stderr}); code != exitDone {
+		t.Fatalf("store %s: exit code %d: %s", action, code, stderr.String())
+	}
+	return stdout.String()
+}
+
+// TestOtherSitesMayNotErase sends what a page of another site could make a browser send.
+func TestOtherSitesMayNotErase(t *testing.T) {
+	d, err := store.OpenDuckDB(t.Context(), store.DuckDBConfig{}, quietLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	mux := http.NewServeMux()
+	mux.Handle("POST "+personPath+"{action}", servePerson(d))
+	tests := []struct {
+		name, path, body, site string
+		status                 int
+	}{
+		{"from a command line", "erase", `{"entity":"ip:192.0.2.1","by":"jane"}`, "", http.StatusOK},
+		{"from another site", "erase", `{"entity":"ip:192.0.2.1","by":"jane"}`, "cross-site", http.StatusForbidden},
+		{"no JSON", "erase", `entity=ip`, "", http.StatusBadRequest},
+		{"no entity", "export", `{"entity":"192.0.2.1","by":"jane"}`, "", http.StatusBadRequest},
+		{"no action", "forget", `{"entity":"ip:192.0.2.1","by":"jane"}`, "", http.StatusNotFound},
+		{"too long", "erase", `{"entity":"` + strings.Repeat("a", 1<<13) + `"}`, "", http.StatusBadRequest},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, personPath+test.path, strings.NewReader(test.body))
+			if test.site != "" {
+				r.Header.Set("Sec-Fetch-Site", test.site)
+			}
+			w := httptest.NewRecorder()
+			mux.ServeHTTP(w, r)
+			if w.Code != test.status {
+				t.Errorf("status %d, want %d: %s", w.Code, test.status, w.Body)
+			}
+		})
 	}
 }
 

@@ -39,6 +39,7 @@ func (s *server) handler() (http.Handler, error) {
 	mux.Handle(ingest.OTLPPath, listener)
 	mux.Handle("/api/v1/labels", s.insiders(ingest.NewLabelListener(s.producer, s.config.Ingest.AckTimeout, s.log)))
 	mux.Handle("GET "+queryPath+"{question}", s.insiders(serveQuery(s.store, s.config.Store.QueryTimeout)))
+	mux.Handle("POST "+personPath+"{action}", s.insiders(servePerson(s.store)))
 	mux.Handle("/feed/v1/", feed)
 	mux.Handle("/v1/", crowdsec)
 	mux.Handle("/health", crowdsec)
