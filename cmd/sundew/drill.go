@@ -112,8 +112,9 @@ func secretIn(path string) (string, error) {
 
 // run passes the stages in their order; the error says which was not reached, and what to look at.
 func (d *drill) run(ctx context.Context) error {
-	if err := d.await(ctx, 10*time.Second, "the list", func() (bool, error) { return d.table.Cursor().Epoch != "", nil }); err != nil {
-		return fmt.Errorf("drill: the feed gave no list within 10 s: is --server right, and --key-file where feed.keys are set? (%w)", err)
+	first := min(d.limit, 10*time.Second)
+	if err := d.await(ctx, first, "the list", func() (bool, error) { return d.table.Cursor().Epoch != "", nil }); err != nil {
+		return fmt.Errorf("drill: the feed gives no list: is --server right, and --key-file where feed.keys are set? (%w)", err)
 	}
 	if err := d.cast(); err != nil {
 		return err

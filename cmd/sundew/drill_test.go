@@ -100,7 +100,7 @@ func TestDrillSaysWhatDoesNotAnswer(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	var said bytes.Buffer
-	if code := run(ctx, []string{"drill", "--server", closed.URL, "--release", "0"}, terminal{nil, io.Discard, &said}); code != exitFailed || !strings.Contains(said.String(), "--key-file") {
+	if code := run(ctx, []string{"drill", "--server", closed.URL, "--timeout", "500ms"}, terminal{nil, io.Discard, &said}); code != exitFailed || !strings.Contains(said.String(), "--key-file") {
 		t.Errorf("exit code %d: %s", code, said.String())
 	}
 }
