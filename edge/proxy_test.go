@@ -48,7 +48,11 @@ func newGateway(t testing.TB, upstream http.Handler, change func(*ProxyConfig), 
 	if change != nil {
 		change(&c)
 	}
-	handler, err := NewProxy(c, table, nil, quiet(), func(e sundew.Event) { g.shipped <- e })
+	gate, err := NewGate(c.GateConfig, table, nil, func(e sundew.Event) { g.shipped <- e })
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := NewProxy(c.Upstream, gate, nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,9 +243,9 @@ func TestProxyPassesUpgradedConnections(t *testing.T) {
 	}
 }
 
-// A bench is a proxy without sockets, for false time: the upstream answers at once.
+// A bench is a gate without sockets, for false time: what is behind it answers at once.
 type bench struct {
-	*proxy
+	*Gate
 	clients sync.WaitGroup
 	events  chan sundew.Event
 	called  atomic.Bool
@@ -252,18 +256,18 @@ func newBench(t *testing.T, caps Caps, ds ...sundew.Decision) *bench {
 	b := &bench{events: make(chan sundew.Event, 10_000)}
 	table := NewTable()
 	table.Replace(sundew.Blocklist{Decisions: ds}, nil)
-	c := DefaultProxyConfig()
+	c := DefaultGateConfig()
 	c.Caps = caps
-	handler, err := NewProxy(c, table, nil, quiet(), func(e sundew.Event) { b.events <- e })
-	if err != nil {
+	var err error
+	if b.Gate, err = NewGate(c, table, nil, func(e sundew.Event) { b.events <- e }); err != nil {
 		t.Fatal(err)
 	}
-	b.proxy = handler.(*proxy)
-	b.forward.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
-		b.called.Store(true)
-		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: make(http.Header)}, nil
-	})
 	return b
+}
+
+// ServeHTTP lets through what the gate lets through.
+func (b *bench) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { b.called.Store(true) })).ServeHTTP(w, r)
 }
 
 // ask answers a request of a client in the background.
@@ -443,8 +447,7 @@ func TestProxyConfigNamesTheMistake(t *testing.T) {
 			t.Fatal(err)
 		}
 		spoil(&c)
-		_, err := NewProxy(c, NewTable(), nil, quiet(), nil)
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", want, err)
 		}
 	}
@@ -468,7 +471,11 @@ func BenchmarkProxy(b *testing.B) {
 	table, _ := bigTable(b, 100_000)
 	c := DefaultProxyConfig()
 	c.Upstream = api.URL
-	guarded, err := NewProxy(c, table, nil, quiet(), NewShipper(DefaultShipperConfig(), nil, quiet()).Ship)
+	gate, err := NewGate(c.GateConfig, table, nil, NewShipper(DefaultShipperConfig(), nil, quiet()).Ship)
+	if err != nil {
+		b.Fatal(err)
+	}
+	guarded, err := NewProxy(c.Upstream, gate, nil, quiet())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package edge
 import (
 	"context"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -13,9 +15,10 @@ import (
 // Caps bounds the requests that are held at once. A held request costs a connection and a goroutine, and impatient
 // clients retry: a tarpit without bounds is a way to bring the proxy down.
 type Caps struct {
-	Held      int `yaml:"held"`       // in all
-	PerKey    int `yaml:"per_key"`    // for the entity that a decision names
-	PerPrefix int `yaml:"per_prefix"` // from one IPv4 /24 or IPv6 /64
+	Held          int `yaml:"held"`           // in all
+	PerKey        int `yaml:"per_key"`        // for the entity that a decision names
+	PerPrefix     int `yaml:"per_prefix"`     // from one IPv4 /24 or IPv6 /64
+	PerConnection int `yaml:"per_connection"` // of one HTTP/2 connection, whose other streams may be somebody else's
 }
 
 // slots count the held requests. What they remember is bounded by Caps.Held.
@@ -32,29 +35,65 @@ func newSlots(caps Caps) *slots {
 	return &slots{caps: caps, byKey: make(map[sundew.Entity]int), byPrefix: make(map[netip.Prefix]int)}
 }
 
+// A slot is the room that one held request takes.
+type slot struct {
+	of      *slots
+	key     sundew.Entity
+	prefix  netip.Prefix
+	streams *streams // nil where requests do not share a connection
+}
+
 // take returns whether there was room. Whoever took a slot gives it back.
-func (s *slots) take(key sundew.Entity, prefix netip.Prefix) bool {
+func (s *slots) take(key sundew.Entity, prefix netip.Prefix, of *streams) (slot, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.held >= s.caps.Held || s.byKey[key] >= s.caps.PerKey || s.byPrefix[prefix] >= s.caps.PerPrefix {
-		return false
+		return slot{}, false
+	}
+	if of != nil {
+		if of.held >= s.caps.PerConnection {
+			return slot{}, false
+		}
+		of.held++
 	}
 	s.held++
 	s.byKey[key]++
 	s.byPrefix[prefix]++
-	return true
+	return slot{s, key, prefix, of}, true
 }
 
-func (s *slots) giveBack(key sundew.Entity, prefix netip.Prefix) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.held--
-	if s.byKey[key]--; s.byKey[key] == 0 {
-		delete(s.byKey, key)
+func (s slot) giveBack() {
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	s.of.held--
+	if s.of.byKey[s.key]--; s.of.byKey[s.key] == 0 {
+		delete(s.of.byKey, s.key)
 	}
-	if s.byPrefix[prefix]--; s.byPrefix[prefix] == 0 {
-		delete(s.byPrefix, prefix)
+	if s.of.byPrefix[s.prefix]--; s.of.byPrefix[s.prefix] == 0 {
+		delete(s.of.byPrefix, s.prefix)
 	}
+	if s.streams != nil {
+		s.streams.held--
+	}
+}
+
+// streams are those of one HTTP/2 connection; the lock of the slots guards them.
+type streams struct{ held int }
+
+type streamsKey struct{}
+
+// ConnContext is for http.Server.ConnContext: with it a Gate counts the streams of an HTTP/2 connection that it holds.
+func ConnContext(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, streamsKey{}, new(streams))
+}
+
+// streamsOf are those of the request's connection, nil where it carries one request at a time.
+func streamsOf(r *http.Request) *streams {
+	if r.ProtoMajor < 2 {
+		return nil
+	}
+	s, _ := r.Context().Value(streamsKey{}).(*streams)
+	return s
 }
 
 // narrowestPrefix is the network that PerPrefix counts by.

@@ -5,13 +5,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"google.golang.org/grpc"
 
 	"sundew"
 	"sundew/edge"
@@ -23,7 +27,14 @@ type EdgeConfig struct {
 	Metrics  string              `yaml:"metrics"` // of Prometheus; empty for none
 	Follower edge.FollowerConfig `yaml:"feed"`
 	Proxy    edge.ProxyConfig    `yaml:"proxy"`
+	Auth     AuthConfig          `yaml:"auth"`
+	ExtAuthz edge.ExtAuthzConfig `yaml:"ext_authz"`
 	Shipper  edge.ShipperConfig  `yaml:"logs"` // without a URL, nothing is sent
+}
+
+// AuthConfig is for gateways that ask about each request over HTTP: nginx, Traefik, Caddy.
+type AuthConfig struct {
+	Listen string `yaml:"listen"` // empty for none
 }
 
 func defaultEdgeConfig() EdgeConfig {
@@ -49,8 +60,15 @@ func (c EdgeConfig) ready() error {
 	if err := c.Follower.Validate(); err != nil {
 		return fmt.Errorf("edge.feed: %w", err)
 	}
-	if err := c.Proxy.Validate(); err != nil {
+	if c.Proxy.Upstream == "" {
+		if err := c.Proxy.GateConfig.Validate(); err != nil {
+			return fmt.Errorf("edge.proxy: %w", err)
+		}
+	} else if err := c.Proxy.Validate(); err != nil {
 		return fmt.Errorf("edge.proxy: %w", err)
+	}
+	if err := c.ExtAuthz.Validate(); err != nil {
+		return fmt.Errorf("edge.ext_authz: %w", err)
 	}
 	if c.Shipper.URL == "" {
 		return nil
@@ -65,6 +83,8 @@ func runEdge(ctx context.Context, flags *flag.FlagSet, args []string, t terminal
 	configFile := flags.String("config", "", "configuration `file`")
 	listen := flags.String("listen", "", "`address` for the API's clients")
 	upstream := flags.String("upstream", "", "`URL` of the API")
+	auth := flags.String("auth-listen", "", "`address` for gateways that ask about each request: nginx, Traefik, Caddy")
+	extAuthz := flags.String("ext-authz-listen", "", "`address` for Envoy's external authorization, gRPC")
 	feed := flags.String("feed", "", "`URL` of the sundew whose list is followed")
 	keyFile := flags.String("key-file", "", "`file` with the key for the feed")
 	logs := flags.String("logs", "", "`URL` that request logs are sent to; empty for none")
@@ -80,6 +100,8 @@ func runEdge(ctx context.Context, flags *flag.FlagSet, args []string, t terminal
 	c := config.Edge
 	set(&c.Listen, *listen)
 	set(&c.Proxy.Upstream, *upstream)
+	set(&c.Auth.Listen, *auth)
+	set(&c.ExtAuthz.Listen, *extAuthz)
 	set(&c.Follower.URL, *feed)
 	set(&c.Shipper.URL, *logs)
 	key, err := secretIn(*keyFile)
@@ -91,8 +113,8 @@ func runEdge(ctx context.Context, flags *flag.FlagSet, args []string, t terminal
 		c.Proxy.TrustedProxies = strings.Split(*trusted, ",")
 	}
 	c.Proxy.DryRun = c.Proxy.DryRun || *dryRun
-	if c.Proxy.Upstream == "" {
-		return usageError{"edge: --upstream is missing: the URL of the API to protect, such as http://127.0.0.1:9000"}
+	if c.Proxy.Upstream == "" && c.Auth.Listen == "" && c.ExtAuthz.Listen == "" {
+		return usageError{"edge: --upstream is missing: the URL of the API to protect, such as http://127.0.0.1:9000; or --auth-listen or --ext-authz-listen for a gateway that asks"}
 	}
 	if c.Follower.ListFile == "" {
 		c.Follower.ListFile = filepath.Join(config.DataDir, "edge", "list.ndjson")
@@ -122,29 +144,102 @@ func enforce(ctx context.Context, c EdgeConfig, logConfig LogConfig, t terminal)
 		shipper := edge.NewShipper(c.Shipper, registry, log)
 		ship, background["logs"] = shipper.Ship, shipper.Run
 	}
-	proxy, err := edge.NewProxy(c.Proxy, table, registry, log, ship)
+	gate, err := edge.NewGate(c.Proxy.GateConfig, table, registry, ship)
 	if err != nil {
 		return err
 	}
-	socket, err := listenOn(ctx, "edge.listen", c.Listen)
+	front, err := openEdge(ctx, c, gate, registry, log)
 	if err != nil {
 		return err
-	}
-	front := map[string]func(context.Context) error{"proxy": serveHTTP(socket, proxy, log)}
-	if c.Metrics != "" {
-		metrics, err := listenOn(ctx, "edge.metrics", c.Metrics)
-		if err != nil {
-			return errors.Join(err, socket.Close())
-		}
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-		front["metrics"] = serveHTTP(metrics, mux, log)
 	}
 	st, ctx := newStages(ctx)
 	st.start(background)
 	st.start(front)
-	log.Info("edge is up", "listen", c.Listen, "upstream", c.Proxy.Upstream, "feed", c.Follower.URL)
+	log.Info("edge is up", "upstream", c.Proxy.Upstream, "feed", c.Follower.URL)
 	<-ctx.Done()
 	st.stop()
 	return cause(ctx)
+}
+
+// openEdge binds the sockets that are configured, all or none.
+func openEdge(ctx context.Context, c EdgeConfig, gate *edge.Gate, registry *prometheus.Registry, log *slog.Logger) (front map[string]func(context.Context) error, err error) {
+	front = map[string]func(context.Context) error{}
+	var sockets []net.Listener
+	defer func() {
+		for _, socket := range sockets {
+			if err != nil {
+				err = errors.Join(err, socket.Close())
+			}
+		}
+	}()
+	open := func(setting, address string) (net.Listener, error) {
+		socket, err := listenOn(ctx, setting, address)
+		if err == nil {
+			sockets = append(sockets, socket)
+			log.Info("listening", "for", setting, "address", socket.Addr().String())
+		}
+		return socket, err
+	}
+	if c.Proxy.Upstream != "" {
+		proxy, err := edge.NewProxy(c.Proxy.Upstream, gate, registry, log)
+		if err != nil {
+			return nil, err
+		}
+		socket, err := open("edge.listen", c.Listen)
+		if err != nil {
+			return nil, err
+		}
+		front["proxy"] = serveHTTP(socket, proxy, log, manyStreams)
+	}
+	if c.Auth.Listen != "" {
+		socket, err := open("edge.auth", c.Auth.Listen)
+		if err != nil {
+			return nil, err
+		}
+		front["auth"] = serveHTTP(socket, gate.ForwardAuth(log), log)
+	}
+	if c.ExtAuthz.Listen != "" {
+		socket, err := open("edge.ext_authz", c.ExtAuthz.Listen)
+		if err != nil {
+			return nil, err
+		}
+		front["ext_authz"] = serveGRPC(socket, edge.NewExtAuthz(c.ExtAuthz, gate))
+	}
+	if c.Metrics != "" {
+		socket, err := open("edge.metrics", c.Metrics)
+		if err != nil {
+			return nil, err
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+		front["metrics"] = serveHTTP(socket, mux, log)
+	}
+	return front, nil
+}
+
+// manyStreams lets a server speak HTTP/2 to clients that know it does, as load balancers do, and bounds what is held of
+// each connection.
+func manyStreams(s *http.Server) {
+	s.Protocols = new(http.Protocols)
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetUnencryptedHTTP2(true)
+	s.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 250}
+	s.ConnContext = edge.ConnContext
+}
+
+// serveGRPC serves until its context ends, then lets questions in flight end.
+func serveGRPC(socket net.Listener, server *grpc.Server) func(context.Context) error {
+	return func(ctx context.Context) error {
+		done := make(chan error, 1)
+		go func() { done <- server.Serve(socket) }()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+		}
+		hurry := time.AfterFunc(10*time.Second, server.Stop)
+		server.GracefulStop()
+		hurry.Stop()
+		return <-done
+	}
 }

@@ -271,7 +271,7 @@ func listenOn(ctx context.Context, setting, address string) (net.Listener, error
 
 // serveHTTP serves until its context ends, then lets requests in flight end. How long a body may take is the handlers'
 // affair: streams and long polls must not be cut.
-func serveHTTP(socket net.Listener, handler http.Handler, log *slog.Logger) func(context.Context) error {
+func serveHTTP(socket net.Listener, handler http.Handler, log *slog.Logger, change ...func(*http.Server)) func(context.Context) error {
 	return func(ctx context.Context) error {
 		// Long polls end with the server: their requests' contexts derive from this one.
 		base, cancel := context.WithCancel(context.Background())
@@ -283,6 +283,9 @@ func serveHTTP(socket net.Listener, handler http.Handler, log *slog.Logger) func
 			MaxHeaderBytes:    32 << 10,
 			BaseContext:       func(net.Listener) context.Context { return base },
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		}
+		for _, f := range change {
+			f(server)
 		}
 		done := make(chan error, 1)
 		go func() { done <- server.Serve(socket) }()
