@@ -119,15 +119,14 @@ func (v verdict) refuses() bool { return v.status != 0 }
 
 // write answers a request that is refused.
 func (v verdict) write(w http.ResponseWriter) {
-	switch {
-	case v.status == statusClientLeft:
+	if v.status == statusClientLeft {
 		w.WriteHeader(statusClientLeft)
-	case v.status == http.StatusTooManyRequests:
-		setRetryAfter(w.Header(), v.retry)
-		writeProblem(w, v.problem())
-	default:
-		writeProblem(w, v.problem())
+		return
 	}
+	if v.status == http.StatusTooManyRequests {
+		setRetryAfter(w.Header(), v.retry)
+	}
+	writeProblem(w, v.problem())
 }
 
 // problem is what the client is told.

@@ -277,10 +277,6 @@ func (b *bench) ask(ctx context.Context, client string, body io.Reader) {
 	b.clients.Go(func() { b.ServeHTTP(httptest.NewRecorder(), r) })
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // TestTarpitCaps fills every bound with held clients and looks whether others are still served.
 func TestTarpitCaps(t *testing.T) {
 	tests := []struct {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -105,37 +106,37 @@ func TestDrillSaysWhatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// startEdge runs an edge beside the test and returns its URL.
+// startEdge runs an edge before an API and returns its URL.
 func startEdge(t *testing.T, args ...string) string {
 	t.Helper()
-	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := socket.Addr().String()
-	if err := socket.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := freeAddress(t)
+	runEdgeOn(t, address, "", append([]string{"--listen", address}, args...)...)
+	return "http://" + address + "/"
+}
+
+// runEdgeOn runs sundew edge until the test ends or stop is called, and returns when the address answers.
+func runEdgeOn(t *testing.T, address, configuration string, args ...string) (stop func()) {
+	t.Helper()
 	config := filepath.Join(t.TempDir(), "edge.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "data_dir: %s\n", t.TempDir()), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, "data_dir: %s\n%s", t.TempDir(), configuration), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan string, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	var said bytes.Buffer
+	done := make(chan int, 1)
 	go func() {
-		var said bytes.Buffer
-		code := run(ctx, append([]string{"edge", "--config", config, "--listen", address}, args...), terminal{nil, io.Discard, &said})
-		done <- fmt.Sprintf("edge ended with %d: %s", code, said.String())
+		done <- run(ctx, append([]string{"edge", "--config", config}, args...), terminal{nil, io.Discard, &said})
 	}()
-	t.Cleanup(func() {
-		stop()
-		if end := <-done; t.Failed() {
-			t.Log(end)
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if code := <-done; code != exitDone || t.Failed() {
+			t.Logf("edge ended with %d: %s", code, said.String())
 		}
 	})
+	t.Cleanup(stop)
 	eventually(t, "the edge answers", func() bool {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 		return err == nil && conn.Close() == nil
 	})
-	return "http://" + address + "/"
+	return stop
 }

@@ -6,7 +6,7 @@ usage() {
   cat >&2 <<USAGE
 usage: packages.sh [--list]
 
-Installs with apt-get what is missing of: Java and Maven (Apache Kafka), nginx, HAProxy, nftables, Chromium, the CrowdSec custom
+Installs with apt-get what is missing of: Java and Maven (Apache Kafka), nginx, HAProxy, Caddy, nftables, Chromium, the CrowdSec custom
 bouncer, curl, jq, ShellCheck and the emulator of arm64 programs. Needs root only if something is missing.
 
   --list  only name the packages that are missing
@@ -24,11 +24,14 @@ java openjdk-17-jre-headless
 mvn maven
 nginx nginx-light
 haproxy haproxy
+caddy caddy
 nft nftables
 chromium chromium
 crowdsec-custom-bouncer crowdsec-custom-bouncer
 curl curl
 jq jq
+pip3 python3-pip
+unzip unzip
 qemu-aarch64-static qemu-user-static
 shellcheck shellcheck
 PROGRAMS
