@@ -31,8 +31,8 @@ type FileConfig struct {
 
 const defaultBatchSize = 4096
 
-// Files is a Source that reads log files one behind the other. Offsets of its events count the lines of all files from
-// 0; its dead letters name the file and count the lines of that file from 0. One goroutine uses it.
+// Files is a Source that reads log files one behind the other. A line that holds several records is as many lines; so
+// offsets of its events count the records of all files from 0. Its dead letters name the file and count the lines of that file from 0. One goroutine uses it.
 type Files struct {
 	config FileConfig
 	treatment
@@ -42,7 +42,7 @@ type Files struct {
 
 	current *file
 	opened  int   // files opened so far
-	offset  int64 // lines of all files
+	offset  int64 // records of all files
 	last    time.Time
 	stats   Stats
 	err     error // reported by every Next once its lines are delivered
@@ -57,7 +57,7 @@ type file struct {
 	number  int64 // lines read
 }
 
-// Stats counts lines. Lines is the sum of Parsed, Skipped and all of Rejected.
+// Stats counts lines, or records where a line holds several. Lines is the sum of Parsed, Skipped and all of Rejected.
 type Stats struct {
 	Lines    int64
 	Parsed   int64            // became events
@@ -138,12 +138,27 @@ func (f *Files) Next(ctx context.Context) (sundew.Batch, error) {
 	return sundew.Batch{}, ctx.Err()
 }
 
-// add decodes a line into b.
+// add decodes a line, or each of the records that it holds, into b.
 func (f *Files) add(b *sundew.Batch, line []byte, size int) {
-	cur := f.current
+	several := size == len(line) && unwrap(line, func(record []byte, bad *LineError) {
+		if bad != nil {
+			f.reject(b, f.letter(f.config.Format, bad.Reason, bad.Detail, record))
+			f.offset++
+			return
+		}
+		f.addOne(b, record, len(record))
+	})
+	if !several {
+		f.addOne(b, line, size)
+	}
+	f.current.number++
+}
+
+// addOne decodes a line that is one record.
+func (f *Files) addOne(b *sundew.Batch, line []byte, size int) {
 	b.Events = append(b.Events, sundew.Event{})
 	e := &b.Events[len(b.Events)-1]
-	what, letter := f.decode(cur.decoder, f.config.Format, line, size, time.Time{}, e)
+	what, letter := f.decode(f.current.decoder, f.config.Format, line, size, time.Time{}, e)
 	switch what {
 	case parsed:
 		e.Offset = f.offset
@@ -154,13 +169,16 @@ func (f *Files) add(b *sundew.Batch, line []byte, size int) {
 		f.stats.Skipped++
 	case rejected:
 		b.Events = b.Events[:len(b.Events)-1]
-		letter.Time, letter.Source, letter.Offset = f.last, cur.path, cur.number
-		b.Rejected = append(b.Rejected, letter)
-		f.stats.Rejected[letter.Reason]++
+		f.reject(b, letter)
 	}
-	f.stats.Lines++
 	f.offset++
-	cur.number++
+}
+
+// reject takes the letter of a line of the current file.
+func (f *Files) reject(b *sundew.Batch, letter sundew.DeadLetter) {
+	letter.Time, letter.Source, letter.Offset = f.last, f.current.path, f.current.number
+	b.Rejected = append(b.Rejected, letter)
+	f.stats.Rejected[letter.Reason]++
 }
 
 // openNext goes to the next file, io.EOF behind the last.
@@ -178,7 +196,7 @@ func (f *Files) openNext() error {
 	if err != nil {
 		return err
 	}
-	f.current = &file{path: path, in: in, lines: newLines(in), decoder: decoder}
+	f.current = &file{path: path, in: in, lines: newLines(in, maxEnvelope), decoder: decoder}
 	return nil
 }
 
@@ -219,6 +237,7 @@ func (f *Files) Commit(context.Context, sundew.Batch) error { return nil }
 // Stats returns the counts up to the last batch. The map is the caller's.
 func (f *Files) Stats() Stats {
 	s := f.stats
+	s.Lines = f.offset
 	s.Rejected = make(map[string]int64, len(f.stats.Rejected))
 	maps.Copy(s.Rejected, f.stats.Rejected)
 	if f.current != nil {

@@ -28,7 +28,7 @@ func write(t *testing.T, name string, content []byte) string {
 	return path
 }
 
-func gzipped(t *testing.T, content string) []byte {
+func gzipped(t testing.TB, content string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -117,7 +117,7 @@ func TestFilesAreOneStream(t *testing.T) {
 
 func TestLongLinesBecomeDeadLetters(t *testing.T) {
 	var content strings.Builder
-	sizes := []int{sundew.MaxLine - 1, sundew.MaxLine, sundew.MaxLine + 1, sundew.MaxLine + 2, sundew.MaxLine + 3, 2*(sundew.MaxLine+2) - 1, 300_000}
+	sizes := []int{sundew.MaxLine - 1, sundew.MaxLine, sundew.MaxLine + 1, sundew.MaxLine + 2, sundew.MaxLine + 3, 2*(sundew.MaxLine+2) - 1, maxEnvelope - 1, maxEnvelope, maxEnvelope + 1, maxEnvelope + 2, maxEnvelope + 3, 3_000_000}
 	for _, size := range sizes {
 		for _, end := range []string{"\n", "\r\n"} {
 			content.WriteString(strings.Repeat("x", size) + end + nginxLine + end)
@@ -134,7 +134,7 @@ func TestLongLinesBecomeDeadLetters(t *testing.T) {
 	if got, want := len(all.Events), 2*len(sizes); got != want {
 		t.Errorf("%d lines behind long ones were read, want %d", got, want)
 	}
-	if got, want := files.Stats().Rejected[reasonTooLong], int64(2*5); got != want {
+	if got, want := files.Stats().Rejected[reasonTooLong], int64(2*10); got != want {
 		t.Errorf("%d lines are too long, want %d", got, want)
 	}
 	for i, letter := range all.Rejected {

@@ -52,8 +52,24 @@ func newLetterNumbers(now time.Time) *letterNumbers {
 	return n
 }
 
-// add decodes a line of size bytes, of which line holds the first sundew.MaxLine.
+// add decodes a line of size bytes, of which line holds the first maxEnvelope. Where it holds several records, each is a
+// line of its own from here on.
 func (i *intake) add(line []byte, size int, now time.Time) {
+	several := size == len(line) && unwrap(line, func(record []byte, bad *LineError) {
+		if bad != nil {
+			i.lines++
+			i.reject(i.letter(i.format, bad.Reason, bad.Detail, record), now)
+			return
+		}
+		i.addOne(record, len(record), now)
+	})
+	if !several {
+		i.addOne(line, size, now)
+	}
+}
+
+// addOne decodes a line that is one record.
+func (i *intake) addOne(line []byte, size int, now time.Time) {
 	n := i.lines
 	i.lines++
 	e := &i.event

@@ -205,6 +205,21 @@ func (s *jsonScanner) scalar() bool {
 	return ok
 }
 
+// value skips any value and returns it as it is written.
+func (s *jsonScanner) value() (raw []byte, ok bool) {
+	switch s.space() {
+	case '{', '[':
+		return s.nested()
+	case '"':
+		start := s.pos
+		_, _, ok := s.text()
+		return s.buf[start:s.pos], ok
+	}
+	start := s.pos
+	ok = s.scalar()
+	return s.buf[start:s.pos], ok
+}
+
 // nested skips an object or an array, at whose opening bracket pos stands, and returns it as it is written. It matches
 // brackets without recursion, so depth costs an attacker bytes and us nothing; what is inside is not checked further.
 func (s *jsonScanner) nested() (raw []byte, ok bool) {

@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-
-	"sundew"
 )
 
 // lines cuts a stream at newlines, CR LF included, within a fixed buffer.
@@ -16,10 +14,8 @@ type lines struct {
 	err   error // what ended the stream, reported when the last line has been
 }
 
-// newLines cuts lines of at most sundew.MaxLine bytes.
-func newLines(r io.Reader) *lines { return newLimitedLines(r, sundew.MaxLine) }
-
-func newLimitedLines(r io.Reader, limit int) *lines {
+// newLines cuts lines of at most limit bytes.
+func newLines(r io.Reader, limit int) *lines {
 	return &lines{r: bufio.NewReaderSize(r, limit+len("\r\n")), limit: limit}
 }
 

@@ -3,8 +3,6 @@ package ingest
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
 	"time"
 
 	"sundew"
@@ -32,22 +30,16 @@ func (p *post) run(ctx context.Context, body []byte) error {
 	if p.stamp.complete() {
 		p.place = p.stamp.place
 	}
-	in := newLines(bytes.NewReader(body))
-	for {
-		line, size, err := in.next()
-		if errors.Is(err, io.EOF) {
-			return p.flush(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		p.add(line, size, p.now)
+	for line := range bytes.Lines(body) {
+		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+		p.add(line[:min(len(line), maxEnvelope)], len(line), p.now)
 		if p.size >= chunk {
 			if err := p.flush(ctx); err != nil {
 				return err
 			}
 		}
 	}
+	return p.flush(ctx)
 }
 
 // check refuses a line that claims to come from a gateway that the token is not for, and stamps the others.

@@ -20,7 +20,7 @@ type frames struct {
 	counted bool
 }
 
-func newFrames(r io.Reader, limit int) *frames { return &frames{lines: newLimitedLines(r, limit)} }
+func newFrames(r io.Reader, limit int) *frames { return &frames{lines: newLines(r, limit)} }
 
 // wait returns when the next message has begun, or with what ended the connection.
 func (f *frames) wait() error {
