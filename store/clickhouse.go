@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"regexp"
@@ -176,11 +178,8 @@ func (c *ClickHouse) open(ctx context.Context, options *clickhouse.Options) erro
 	if known, ok := errors.AsType[*clickhouse.Exception](err); ok && known.Code == unknownDatabase {
 		err = c.createDatabase(ctx, options)
 	}
-	if _, answered := errors.AsType[*clickhouse.Exception](err); err != nil && !answered {
-		return fmt.Errorf("open %s: %w: %w", c.name, ErrUnreachable, reason(err))
-	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", c.name, err)
+		return fmt.Errorf("open %s: %w", c.name, explained(err))
 	}
 	err = c.checkVersion()
 	if err == nil {
@@ -193,7 +192,7 @@ func (c *ClickHouse) open(ctx context.Context, options *clickhouse.Options) erro
 		err = c.metrics.register(c.config.Metrics)
 	}
 	if err != nil {
-		return errors.Join(err, c.conn.Close())
+		return errors.Join(explained(err), c.conn.Close())
 	}
 	return nil
 }
@@ -201,10 +200,15 @@ func (c *ClickHouse) open(ctx context.Context, options *clickhouse.Options) erro
 // ErrUnreachable is part of the error of a store whose server does not answer: it may later.
 var ErrUnreachable = errors.New("the server does not answer")
 
-// reason leaves out the address with all settings, which the HTTP client puts into its errors.
-func reason(err error) error {
+// explained says of an error of the network that it is one. The address with all settings, which the HTTP client puts into
+// its errors, is left out.
+func explained(err error) error {
 	if request, ok := errors.AsType[*url.Error](err); ok {
-		return request.Err
+		return fmt.Errorf("%w: %w", ErrUnreachable, request.Err)
+	}
+	_, network := errors.AsType[net.Error](err)
+	if network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	return err
 }
@@ -307,7 +311,7 @@ func inquire[T any](ctx context.Context, c *ClickHouse, what, query string, scan
 		return nil, fmt.Errorf("%s: no answer within %s: ask for a shorter range, or raise query_timeout: %w", what, c.config.QueryTimeout, context.DeadlineExceeded)
 	}
 	c.metrics.errors.WithLabelValues("query").Inc()
-	return nil, fmt.Errorf("%s: %w", what, err)
+	return nil, fmt.Errorf("%s: %w", what, explained(err))
 }
 
 // isTimeout recognises the server's own end of a query, at max_execution_time.

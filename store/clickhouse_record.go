@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -63,7 +63,7 @@ func (c *ClickHouse) write(ctx context.Context, operation string, change func(co
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), err)
 	}
-	return err
+	return explained(err)
 }
 
 // maxRaces is how often in a row another recorder of the partition, or a server that died, may be in the way of one batch.
@@ -144,7 +144,10 @@ func (c *ClickHouse) Resume(ctx context.Context, partition int32) (next int64, e
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, c.config.QueryTimeout)
 	defer cancel()
-	return c.resumePoint(ctx, partition)
+	if next, err = c.resumePoint(ctx, partition); err != nil {
+		return 0, explained(err)
+	}
+	return next, nil
 }
 
 // insert adds rows as one block. A token makes the server take the block once; without one it is taken whenever it comes.
@@ -156,21 +159,20 @@ func insert[T any](ctx context.Context, c *ClickHouse, table, token string, rows
 	if token != "" {
 		settings = clickhouse.Settings{"insert_deduplicate": 1, "insert_deduplication_token": token, "async_insert": 0}
 	}
-	names := make([]string, len(columns))
-	for i := range columns {
-		names[i] = columns[i].name
-	}
-	// The list of columns is for old servers, which take no insert without one.
+	columns = withoutBlank(columns, rows)
 	batch, err := c.conn.PrepareBatch(clickhouse.Context(ctx, clickhouse.WithSettings(settings)),
-		"INSERT INTO "+table+" ("+strings.Join(names, ", ")+")")
+		"INSERT INTO "+table+" ("+namesOf(columns)+")")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = batch.Close() }() // after Send it does nothing
 	var s scratch
-	for i, to := range batch.Columns() {
-		if err := columns[i].fill(to, rows, &s); err != nil {
-			return fmt.Errorf("column %s: %w", names[i], err)
+	into := batch.Columns()
+	for some := range slices.Chunk(rows, rowsInCache) {
+		for i := range columns {
+			if err := columns[i].fill(into[i], some, &s); err != nil {
+				return fmt.Errorf("column %s: %w", columns[i].name, err)
+			}
 		}
 	}
 	return batch.Send()

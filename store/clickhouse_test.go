@@ -115,7 +115,7 @@ func TestClickHouseRefuses(t *testing.T) {
 	}{
 		{"no address", func(c *ClickHouseConfig) { c.DSN = "://:" + secret }, "", []string{"dsn", "want clickhouse://"}},
 		{"a password in the address", func(c *ClickHouseConfig) { c.DSN = "http://u:" + secret + "@127.0.0.1:1/x" }, "", []string{"dsn", "password_file", "CLICKHOUSE_PASSWORD"}},
-		{"nobody there", func(c *ClickHouseConfig) { c.DSN = "http://u@127.0.0.1:1/x" }, "", []string{"database x at 127.0.0.1:1", "refused"}},
+		{"nobody there", func(c *ClickHouseConfig) { c.DSN = "http://u@127.0.0.1:1/x" }, "", []string{"database x at 127.0.0.1:1: the server does not answer: dial tcp", "refused"}},
 		{"a password file that is missing", func(c *ClickHouseConfig) { c.PasswordFile = "/none" }, "", []string{"password_file", "/none", "write the password there"}},
 		{"a cluster that is SQL", func(c *ClickHouseConfig) { c.Cluster = "a' b" }, "", []string{"cluster"}},
 		{"points beyond the scale", func(c *ClickHouseConfig) { c.MinPoints = 101 }, "", []string{"min_points"}},
