@@ -199,13 +199,18 @@ func (c *DuckDBConfig) makePath() error {
 // more processor time in BenchmarkRecord. A log of this size is read back within seconds after a crash.
 const checkpointThreshold = "128MiB"
 
+// storageVersion is the oldest engine that can read a new file. Its ways to compress texts made the events of BenchmarkStore a
+// sixth smaller than those that the engine chooses by default, for the sake of engines of 2024.
+const storageVersion = "v1.4.0"
+
 // dsn names the file and the settings. The engine never reaches for other files or for extensions over the network,
 // whatever a query says.
 func (c *DuckDBConfig) dsn() string {
 	settings := url.Values{
-		"checkpoint_threshold":         {checkpointThreshold},
-		"enable_external_access":       {"false"},
-		"autoinstall_known_extensions": {"false"},
+		"checkpoint_threshold":          {checkpointThreshold},
+		"storage_compatibility_version": {storageVersion},
+		"enable_external_access":        {"false"},
+		"autoinstall_known_extensions":  {"false"},
 	}
 	if c.readOnly {
 		settings.Set("access_mode", "READ_ONLY")

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"sundew"
 )
@@ -22,10 +25,12 @@ func (d *DuckDB) Timeline(ctx context.Context, e sundew.Entity, r sundew.Range, 
 		return sundew.Timeline{}, fmt.Errorf("timeline: %w", err)
 	}
 	timeline := sundew.Timeline{Entity: e}
-	if timeline.Requests, err = d.countEvents(ctx, where, r); err != nil {
+	found, err := d.chooseEvents(ctx, where, r, limit)
+	if err != nil {
 		return timeline, err
 	}
-	if timeline.Events, err = d.events(ctx, "events of entity", where, r, limit); err != nil {
+	timeline.Requests, timeline.Related = found.requests, withoutEntity(found.related, e)
+	if timeline.Events, err = d.eventsAt(ctx, where, found.newest); err != nil {
 		return timeline, err
 	}
 	if timeline.Scores, err = d.scoresOf(ctx, e, r, limit); err != nil {
@@ -34,24 +39,91 @@ func (d *DuckDB) Timeline(ctx context.Context, e sundew.Entity, r sundew.Range, 
 	if timeline.Decisions, err = d.decisionsOn(ctx, e, r, limit); err != nil {
 		return timeline, err
 	}
-	if timeline.Related, err = d.related(ctx, e, where, r); err != nil {
-		return timeline, err
-	}
 	slices.Reverse(timeline.Events)
 	slices.Reverse(timeline.Scores)
 	slices.Reverse(timeline.Decisions)
 	return timeline, nil
 }
 
-func (d *DuckDB) countEvents(ctx context.Context, where condition, r sundew.Range) (int64, error) {
-	counts, err := ask(ctx, d, "requests of entity", `
-		SELECT count(*) FROM events WHERE time >= make_timestamp(?) AND time < make_timestamp(?) AND `+where.sql,
-		func(r row) (n int64, err error) { return n, r.Scan(&n) },
-		append([]any{r.From.UnixMicro(), r.To.UnixMicro()}, where.args...)...)
-	if err != nil {
-		return 0, err
+// chosenEvents is what one look at the events of an entity tells.
+type chosenEvents struct {
+	requests int64
+	newest   []eventRow
+	related  []sundew.EntityActivity // of every grouping the busiest
+}
+
+// eventRow is where the table events has a row.
+type eventRow struct {
+	id   int64
+	time time.Time
+}
+
+// The numbers of rows in the answer of chooseEvents that stand for no grouping.
+const (
+	allChosen = -1
+	newestOne = -2
+)
+
+// chooseEvents goes through the events that a condition admits once, however much is asked of them.
+func (d *DuckDB) chooseEvents(ctx context.Context, where condition, r sundew.Range, limit int) (chosen chosenEvents, err error) {
+	all := groupings(sundew.KindNone)
+	query := `
+		WITH chosen AS MATERIALIZED (
+			SELECT rowid AS id, time, log_partition, log_offset, client_high, client_low, device, account, api_key, ja4, asn
+			FROM events` + duringRange + `AND ` + where.sql + `
+		)
+		(SELECT ` + strconv.Itoa(allChosen) + ` AS part, 0::UBIGINT AS high, 0::UBIGINT AS low, '' AS entity_key, count(*) AS requests, 0::BIGINT AS first, 0::BIGINT AS last FROM chosen)
+		UNION ALL (SELECT ` + strconv.Itoa(newestOne) + `, 0, 0, '', id, epoch_us(time), 0 FROM chosen ORDER BY time DESC, log_partition DESC, log_offset DESC LIMIT ?)`
+	args := append([]any{r.From.UnixMicro(), r.To.UnixMicro()}, where.args...)
+	args = append(args, bounded(limit))
+	for i, g := range all {
+		query += `
+		UNION ALL (SELECT ` + strconv.Itoa(i) + `, ` + g.high + ` AS high, ` + g.low + ` AS low, ` + g.key + ` AS entity_key, count(*) AS requests, epoch_us(min(time)), epoch_us(max(time))
+			FROM chosen WHERE ` + g.where + ` GROUP BY ALL ORDER BY requests DESC, high, low, entity_key LIMIT ` + strconv.Itoa(relatedPerKind) + `)`
 	}
-	return counts[0], nil
+	_, err = ask(ctx, d, "events of entity", query, func(r row) (none struct{}, err error) {
+		var part, requests, first, last int64
+		var at place
+		if err := r.Scan(&part, &at.high, &at.low, &at.key, &requests, &first, &last); err != nil {
+			return none, err
+		}
+		switch part {
+		case allChosen:
+			chosen.requests = requests
+		case newestOne:
+			chosen.newest = append(chosen.newest, eventRow{requests, time.UnixMicro(first).UTC()})
+		default:
+			chosen.related = append(chosen.related, sundew.EntityActivity{
+				Entity: all[part].entity(at), Requests: requests, FirstSeen: time.UnixMicro(first).UTC(), LastSeen: time.UnixMicro(last).UTC(),
+			})
+		}
+		return none, nil
+	}, args...)
+	slices.SortFunc(chosen.related, busierFirst)
+	return chosen, err
+}
+
+func withoutEntity(related []sundew.EntityActivity, e sundew.Entity) []sundew.EntityActivity {
+	return slices.DeleteFunc(related, func(other sundew.EntityActivity) bool { return other.Entity == e })
+}
+
+// eventsAt reads rows of events, newest first. Their times tell the engine where to look; the condition is asked again, for
+// since the rows were chosen others may have taken their places.
+func (d *DuckDB) eventsAt(ctx context.Context, where condition, rows []eventRow) ([]sundew.Event, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	ids := make([]string, len(rows))
+	first, last := rows[0].time, rows[0].time
+	for i, at := range rows {
+		ids[i] = strconv.FormatInt(at.id, 10)
+		first, last = earlier(first, at.time), later(last, at.time)
+	}
+	args := append([]any{first.UnixMicro(), last.UnixMicro() + 1}, where.args...)
+	return ask(ctx, d, "events of entity", `
+		SELECT `+eventColumns+` FROM events`+duringRange+`AND `+where.sql+` AND rowid IN (SELECT unnest(string_split(?, ','))::BIGINT)
+		ORDER BY time DESC, log_partition DESC, log_offset DESC`,
+		scanEvent, append(args, strings.Join(ids, ","))...)
 }
 
 // events lists the events that a condition admits, newest first.
@@ -77,20 +149,4 @@ func (d *DuckDB) decisionsOn(ctx context.Context, e sundew.Entity, r sundew.Rang
 		WHERE time >= make_timestamp(?) AND time < make_timestamp(?) AND entity_kind::VARCHAR = ? AND entity_key = ?
 		ORDER BY time DESC, version DESC, id LIMIT ?`,
 		scanDecision, r.From.UnixMicro(), r.To.UnixMicro(), e.Kind.String(), e.Key, bounded(limit))
-}
-
-// related lists who else stood in the requests of an entity, most requests first. Decisions and points of the others are
-// not looked up.
-func (d *DuckDB) related(ctx context.Context, e sundew.Entity, where condition, r sundew.Range) ([]sundew.EntityActivity, error) {
-	var others []sundew.EntityActivity
-	for _, g := range groupings(sundew.KindNone) {
-		busiest, err := d.busiest(ctx, g, where, r, relatedPerKind)
-		if err != nil {
-			return nil, err
-		}
-		others = append(others, busiest...)
-	}
-	others = slices.DeleteFunc(others, func(other sundew.EntityActivity) bool { return other.Entity == e })
-	slices.SortFunc(others, busierFirst)
-	return others, nil
 }
