@@ -30,6 +30,7 @@ const (
 type treatment struct {
 	proxies *sundew.Proxies // nil trusts nobody
 	routes  *Routes         // nil has none
+	learned *routeMemory    // nil bounds nothing
 	privacy *Privacy        // nil hides nothing
 	ahead   time.Duration   // by how much an event may be later than its line; 0 does not ask
 	done    bool            // the event has been through it, when a listener took it
@@ -81,7 +82,9 @@ func (t treatment) finish(e *sundew.Event) {
 	}
 	t.privacy.hideQuery(e)
 	t.routes.set(e)
-	inferRoute(e)
+	if inferRoute(e) {
+		t.learned.bound(e)
+	}
 	t.privacy.hide(e)
 }
 

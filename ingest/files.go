@@ -80,7 +80,7 @@ func OpenFiles(paths []string, c FileConfig) (*Files, error) {
 	if c.BatchSize <= 0 {
 		c.BatchSize = defaultBatchSize
 	}
-	f := &Files{config: c, treatment: treatment{proxies: c.Proxies, routes: c.Routes, privacy: c.Privacy}, paths: paths, stats: Stats{Rejected: map[string]int64{}}}
+	f := &Files{config: c, treatment: treatment{proxies: c.Proxies, routes: c.Routes, learned: newRouteMemory(nil), privacy: c.Privacy}, paths: paths, stats: Stats{Rejected: map[string]int64{}}}
 	for _, path := range paths {
 		size, err := checkInput(path)
 		if err != nil {

@@ -91,6 +91,7 @@ func (c ListenerConfig) treatment(reg prometheus.Registerer) (t treatment, err e
 	if t.routes, err = NewRoutes(c.Routes, c.RoutesOnly, reg); err != nil {
 		return t, err
 	}
+	t.learned = newRouteMemory(reg)
 	t.ahead = c.MaxAhead
 	t.privacy, err = LoadPrivacy(c.Privacy)
 	return t, err

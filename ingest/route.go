@@ -13,28 +13,30 @@ const maxSegments = 16
 const placeholder = "{id}"
 
 // inferRoute gives an event whose gateway logged no route one made of its path, /orders/{id} for /orders/17, and the last
-// identifier as its object; where the path has none, the query may. It looks at the event alone, so a path has the same route in every stream and process. A path
-// without identifiers gets none: there the route would be the path, which anybody can make up. Files are no objects, and
-// neither are the numbers of a date.
-func inferRoute(e *sundew.Event) {
-	inferPath(e)
+// identifier as its object; where the path has none, the query may. It looks at the event alone; made says that the route is
+// new, and routeMemory whether there may be one more. A path without identifiers gets none: there the route would be the
+// path, which anybody can make up. Files are no objects, and neither are the numbers of a date.
+func inferRoute(e *sundew.Event) (made bool) {
+	made = inferPath(e)
 	if e.Object == "" {
 		e.Object = objectOf(e.Query)
 	}
+	return made
 }
 
-func inferPath(e *sundew.Event) {
+func inferPath(e *sundew.Event) (made bool) {
 	if e.Route != "" || !strings.ContainsAny(e.Path, "0123456789@") {
-		return
+		return false
 	}
 	route, object, ok := routeOf(e.Path)
 	if !ok {
-		return
+		return false
 	}
 	e.Route = route
 	if e.Object == "" && len(object) <= sundew.MaxID {
 		e.Object = object
 	}
+	return true
 }
 
 // maxPairs is how much of a query is searched for an object.

@@ -16,7 +16,8 @@ const (
 	maxTemplate = 512 // bytes
 )
 
-// otherRoute is the route of every path that no template fits, where only templates may be routes.
+// otherRoute is the route of every path that no template fits, where only templates may be routes, and of paths whose own
+// route would be one too many.
 const otherRoute = "/{other}"
 
 // Routes are the templates of an API's paths, such as /orders/{id}. They look at the path alone, so that it has the same
@@ -48,9 +49,7 @@ func NewRoutes(templates []string, only bool, reg prometheus.Registerer) (*Route
 	if len(templates) > maxRoutes {
 		return nil, fmt.Errorf("ingest.routes has %d templates: at most %d", len(templates), maxRoutes)
 	}
-	r := &Routes{only: only, other: register(reg, prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "sundew_ingest_other_routes_total", Help: "Requests whose path fits no template of ingest.routes, where others are not allowed.",
-	}))}
+	r := &Routes{only: only, other: otherRoutes(reg)}
 	for i, t := range templates {
 		if err := r.add(t); err != nil {
 			return nil, fmt.Errorf("ingest.routes[%d]: %q %w", i, t, err)

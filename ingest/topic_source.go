@@ -52,6 +52,7 @@ type TopicSource struct {
 	started   bool
 	all       bool // repeats are events, too
 	repeats   repeats
+	learned   *routeMemory
 	position  atomic.Int64 // of the next record of a batch, for Lag
 	partition int32
 }
@@ -85,6 +86,7 @@ func OpenTopic(c KafkaConfig, topic string, partition int32, from int64, o Topic
 		},
 		options:   o,
 		decoders:  map[string]Decoder{},
+		learned:   newRouteMemory(nil),
 		partition: partition,
 	}
 	s.position.Store(from)
@@ -223,6 +225,7 @@ func (s *TopicSource) label(b *sundew.Batch, r *record) {
 func (s *TopicSource) decode(r *record, e *sundew.Event) (result, sundew.DeadLetter) {
 	format := cmp.Or(r.format, s.options.Format)
 	line := bytes.TrimSuffix(bytes.TrimSuffix(r.value, []byte("\n")), []byte("\r"))
+	s.learned.at(r.offset)
 	decoder, err := s.decoder(format)
 	if err != nil {
 		return rejected, s.treatmentOf(r).letter(boundedID(format), "unknown format", boundedID(format), line)
@@ -235,7 +238,7 @@ func (s *TopicSource) treatmentOf(r *record) treatment {
 	if r.treated {
 		return treatment{done: true}
 	}
-	return treatment{routes: s.options.Routes, privacy: s.options.Privacy, ahead: s.options.MaxAhead}
+	return treatment{routes: s.options.Routes, learned: s.learned, privacy: s.options.Privacy, ahead: s.options.MaxAhead}
 }
 
 func (s *TopicSource) decoder(format string) (Decoder, error) {
