@@ -23,22 +23,53 @@ type Binary struct {
 // faulty writer; whom the list is from is for the transport to prove. It is given at most what the caller has read, and
 // keeps no part of it; it takes memory of about 300 bytes for each entry of 4 bytes or more.
 func ParseBinary(data []byte) (Binary, error) {
-	list, err := parseBinary(data)
+	var list Binary
+	err := parseBinary(data, binaryMagic, &list, func(d sundew.Decision) error {
+		list.Decisions = append(list.Decisions, d)
+		return d.Validate()
+	})
 	if err != nil {
 		return Binary{}, fmt.Errorf("binary list: %w", err)
 	}
 	return list, nil
 }
 
-func parseBinary(data []byte) (list Binary, err error) {
+// BinaryChanges are what GET /feed/v1/changes.bin gave: of each entity that changed, the decision that stands for it now,
+// or that none does.
+type BinaryChanges struct {
+	Cursor  sundew.Cursor // after the changes
+	Changes []sundew.Change
+	Allow   []sundew.Entity
+}
+
+// ParseBinaryChanges reads an answer as ParseBinary reads a list. Table.ApplyStates carries it over.
+func ParseBinaryChanges(data []byte) (BinaryChanges, error) {
+	var list Binary
+	var changes []sundew.Change
+	err := parseBinary(data, binaryChangesMagic, &list, func(d sundew.Decision) error {
+		if d.Action == sundew.ActionNone {
+			changes = append(changes, sundew.Change{Cursor: list.Cursor, Op: sundew.OpDelete, Decision: d})
+			return nil
+		}
+		changes = append(changes, sundew.Change{Cursor: list.Cursor, Op: sundew.OpAdd, Decision: d})
+		return d.Validate()
+	})
+	if err != nil {
+		return BinaryChanges{}, fmt.Errorf("binary changes: %w", err)
+	}
+	return BinaryChanges{list.Cursor, changes, list.Allow}, nil
+}
+
+// parseBinary reads what begins with the given word, and hands out its decisions in order.
+func parseBinary(data []byte, magic string, list *Binary, put func(sundew.Decision) error) error {
 	body := len(data) - sha256.Size
-	if body < 0 || !bytes.HasPrefix(data, []byte(binaryMagic)) {
-		return Binary{}, errors.New("it does not begin as one: is this snapshot.bin, and all of it?")
+	if body < 0 || !bytes.HasPrefix(data, []byte(magic)) {
+		return errors.New("it does not begin as one: is this what it is taken for, and all of it?")
 	}
 	if sum := sha256.Sum256(data[:body]); !bytes.Equal(sum[:], data[body:]) {
-		return Binary{}, errors.New("its SHA-256 is another: it was cut off or changed on the way; fetch it again")
+		return errors.New("its SHA-256 is another: it was cut off or changed on the way; fetch it again")
 	}
-	r := &binaryReader{rest: data[len(binaryMagic):body]}
+	r := &binaryReader{rest: data[len(magic):body], changes: magic == binaryChangesMagic}
 	list.Cursor = sundew.Cursor{Epoch: r.text(), Seq: r.integer()}
 	base := r.integer()
 	for range r.count(2) {
@@ -49,7 +80,7 @@ func parseBinary(data []byte) (list Binary, err error) {
 		classes[i] = r.class()
 	}
 	if r.err == nil && base > 1<<40 {
-		return Binary{}, fmt.Errorf("base time of %d seconds", base)
+		return fmt.Errorf("base time of %d seconds", base)
 	}
 	at := time.Unix(int64(base), 0).UTC()
 	for {
@@ -57,20 +88,21 @@ func parseBinary(data []byte) (list Binary, err error) {
 		if form == formEnd || r.err != nil {
 			break
 		}
-		if list.Decisions, err = r.section(list.Decisions, form, classes, at); err != nil {
-			return Binary{}, err
+		if err := r.section(form, classes, at, put); err != nil {
+			return err
 		}
 	}
 	if r.err == nil && len(r.rest) > 0 {
 		r.err = fmt.Errorf("%d bytes after the last section", len(r.rest))
 	}
-	return list, r.err
+	return r.err
 }
 
 // binaryReader takes a list apart. After its first error it yields zeros.
 type binaryReader struct {
-	rest []byte
-	err  error
+	rest    []byte
+	changes bool
+	err     error
 }
 
 func (r *binaryReader) fail(err error) {
@@ -137,6 +169,7 @@ func (r *binaryReader) class() binaryClass {
 	c.rule = r.text()
 	switch {
 	case r.err != nil:
+	case r.changes && c.action == sundew.ActionNone:
 	case !c.action.Enforces() || c.action > sundew.ActionBlock:
 		r.fail(fmt.Errorf("unknown action %d", c.action))
 	case delay > uint64(24*time.Hour/time.Millisecond):
@@ -146,28 +179,28 @@ func (r *binaryReader) class() binaryClass {
 	return c
 }
 
-// section appends the decisions of a section.
-func (r *binaryReader) section(ds []sundew.Decision, form form, classes []binaryClass, at time.Time) ([]sundew.Decision, error) {
+// section hands out the decisions of a section.
+func (r *binaryReader) section(form form, classes []binaryClass, at time.Time, put func(sundew.Decision) error) error {
 	e := binaryEntry{form: form, kind: sundew.Kind(r.byte())}
 	if r.err == nil && !form.holds(e.kind) {
-		return nil, fmt.Errorf("form %d for kind %d", form, e.kind)
+		return fmt.Errorf("form %d for kind %d", form, e.kind)
 	}
 	n := r.count(3)
 	for i := range n {
 		before := e
 		e.read(r)
 		if r.err != nil {
-			return nil, r.err
+			return r.err
 		}
 		if i > 0 && compareEntries(before, e) >= 0 {
-			return nil, fmt.Errorf("keys of form %d do not rise", form)
+			return fmt.Errorf("keys of form %d do not rise", form)
 		}
 		if e.class >= len(classes) {
-			return nil, fmt.Errorf("class %d of %d", e.class, len(classes))
+			return fmt.Errorf("class %d of %d", e.class, len(classes))
 		}
 		entity := e.entity()
 		if canonical, err := entity.Canonical(); err != nil || canonical != entity {
-			return nil, fmt.Errorf("key %q of kind %s is not canonical", entity.Key, entity.Kind)
+			return fmt.Errorf("key %q of kind %s is not canonical", entity.Key, entity.Kind)
 		}
 		c := classes[e.class]
 		d := sundew.Decision{
@@ -175,12 +208,11 @@ func (r *binaryReader) section(ds []sundew.Decision, form form, classes []binary
 			Expires: at.Add(time.Duration(unpackSeconds(e.lifetime)) * time.Second),
 		}
 		d.ID = sundew.DecisionID(d.Rule, d.Entity, d.Version)
-		if err := d.Validate(); err != nil {
-			return nil, err
+		if err := put(d); err != nil {
+			return err
 		}
-		ds = append(ds, d)
 	}
-	return ds, nil
+	return nil
 }
 
 // holds says whether a section of the form may be of the kind.

@@ -27,6 +27,7 @@ type feedMetrics struct {
 // NewFeed returns the handler of
 //
 //	GET /feed/v1/changes?cursor=&wait=30s      changes after a cursor, held until there are some
+//	GET /feed/v1/changes.bin?cursor=&wait=30s  the same by entity, in a few bytes each; see ParseBinaryChanges
 //	GET /feed/v1/snapshot.{ndjson,bin,mmdb,haproxy,nginx,ipset,nft}   the whole list; ETag is the cursor
 //	GET /feed/v1/stream                        changes as server-sent events
 //
@@ -48,6 +49,7 @@ func NewFeed(c FeedConfig, log *Log, reg prometheus.Registerer, logger *slog.Log
 	}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /feed/v1/changes", f.changes)
+	mux.HandleFunc("GET /feed/v1/changes.bin", f.binaryChanges)
 	mux.HandleFunc("GET /feed/v1/stream", f.stream)
 	for _, v := range views {
 		mux.HandleFunc("GET /feed/v1/snapshot."+v.extension, func(w http.ResponseWriter, r *http.Request) { f.snapshot(w, r, v) })

@@ -19,6 +19,12 @@ const writeGrace = 30 * time.Second
 
 // changes answers GET /feed/v1/changes. The client holds the cursor, so an answer that is lost costs nothing.
 func (f *feed) changes(w http.ResponseWriter, r *http.Request) {
+	f.answerChanges(w, r, contentNDJSON, f.await)
+}
+
+// answerChanges answers with what await returns: the changes after a cursor, in some form. ok is false when the cursor is
+// void.
+func (f *feed) answerChanges(w http.ResponseWriter, r *http.Request, mediaType string, await func(context.Context, sundew.Cursor, filter) (body []byte, ok bool)) {
 	want, err := requestFilter(r)
 	if err != nil {
 		writeStatus(w, http.StatusBadRequest, err.Error())
@@ -38,13 +44,15 @@ func (f *feed) changes(w http.ResponseWriter, r *http.Request) {
 
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
-	body, ok := f.await(ctx, cursor, want)
+	f.metrics.waiting.Inc()
+	body, ok := await(ctx, cursor, want)
+	f.metrics.waiting.Dec()
 	if !ok {
 		f.reset(w, "the log does not reach back to this cursor: take a snapshot")
 		return
 	}
 	f.metrics.answers.WithLabelValues("changes").Inc()
-	w.Header().Set("Content-Type", contentNDJSON)
+	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Cache-Control", "no-store")
 	out := encoded(w, r)
 	_, _ = out.Write(body) // a client that is gone asks again from the same cursor
@@ -67,8 +75,6 @@ func (f *feed) waitOf(r *http.Request) (time.Duration, error) {
 // await returns the changes that the client wants and their trailer, at once if there are any, else when there are or
 // ctx ends. ok is false when the cursor is void.
 func (f *feed) await(ctx context.Context, cursor sundew.Cursor, want filter) (body []byte, ok bool) {
-	f.metrics.waiting.Inc()
-	defer f.metrics.waiting.Dec()
 	for {
 		proof := f.log.proof()
 		if proof != nil && len(proof.items) > sumFiltered && !want.everything() {

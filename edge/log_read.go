@@ -48,6 +48,24 @@ func (l *Log) delta(cursor sundew.Cursor) (changes []change, next sundew.Cursor,
 	return append(changes, l.changes[first:]...), next, active, true
 }
 
+// states returns what stands now for each entity that has changed after cursor, and the cursor it stands at.
+func (l *Log) states(cursor sundew.Cursor) (of map[sundew.Entity][]*item, next sundew.Cursor, ok bool) {
+	raw, _, _, ok := l.delta(cursor)
+	if !ok {
+		return nil, cursor, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// What has changed since delta was asked is told with what was known then, and once more at the next call.
+	next = cursor
+	of = make(map[sundew.Entity][]*item, len(raw))
+	for _, c := range raw {
+		of[c.item.decision.Entity] = slices.Clone(l.index.of(c.item.decision.Entity))
+		next.Seq = c.seq
+	}
+	return of, next, true
+}
+
 // lastOfEach keeps the last change of each key, in order.
 func lastOfEach(changes []change) []change {
 	seen := make(map[string]bool, len(changes))

@@ -185,6 +185,26 @@ func (t *Table) Apply(changes []sundew.Change, next sundew.Cursor) {
 	t.current.Store(t.current.Load().with(changes, next))
 }
 
+// ApplyStates is Apply for changes that say all that stands for an entity: what stood for it before, of whatever rule, stands
+// no longer. The allow-list is replaced.
+func (t *Table) ApplyStates(changes []sundew.Change, allow []sundew.Entity, next sundew.Cursor) {
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	c := t.current.Load().shared()
+	for i := range changes {
+		d := &changes[i].Decision
+		for e := c.get(d.Entity); e != nil; e = e.next {
+			c.count--
+		}
+		c.set(d.Entity, nil)
+		if changes[i].Op == sundew.OpAdd {
+			c.put(*d)
+		}
+	}
+	c.allow, c.cursor = newAllowList(allow), next
+	t.current.Store(c)
+}
+
 // with returns the contents after changes.
 func (c *contents) with(changes []sundew.Change, next sundew.Cursor) *contents {
 	c = c.shared()

@@ -25,7 +25,7 @@ var _ = register(viewBinary())
 // It holds one decision for each entity, the hardest, and the allow-list. Integers are unsigned LEB128 varints unless
 // said otherwise; a text is its length and its bytes.
 //
-//	"SUNDEWB1"
+//	"SUNDEWB1" or, for changes, "SUNDEWC1"
 //	epoch    text      the cursor's
 //	sequence integer   the cursor's
 //	base     integer   Unix seconds that the lifetimes count from
@@ -42,12 +42,16 @@ var _ = register(viewBinary())
 //	6  any key                n = 0, then a text
 //
 // An entry ends with its lifetime in seconds, two bytes, little-endian: the low twelve bits shifted left by the high four,
-// rounded down. Keys of a section rise strictly.
+// rounded down. Keys of a section rise strictly. In changes, a class of action 0 and a lifetime of 0 are an entity that is
+// on the list no longer.
 func viewBinary() view {
 	return view{extension: "bin", mediaType: "application/octet-stream", narrow: enforced, write: writeBinary}
 }
 
-const binaryMagic = "SUNDEWB1"
+const (
+	binaryMagic        = "SUNDEWB1"
+	binaryChangesMagic = "SUNDEWC1"
+)
 
 // form says how a section of the binary list writes its keys.
 type form uint8
@@ -131,11 +135,14 @@ type binaryClass struct {
 	rule   string
 }
 
-func writeBinary(w *bufio.Writer, s snapshot) error {
-	entries, classes := s.binaryEntries()
+func writeBinary(w *bufio.Writer, s snapshot) error { return writeBinaryForm(w, binaryMagic, s, nil) }
+
+// writeBinaryForm writes a list, or changes, in which some entities are on the list no longer.
+func writeBinaryForm(w *bufio.Writer, magic string, s snapshot, gone []sundew.Entity) error {
+	entries, classes := s.binaryEntries(gone)
 	hash := sha256.New()
 	out := bufio.NewWriter(io.MultiWriter(w, hash))
-	_, _ = out.Write(s.binaryHeader(classes)) // the writer keeps its first error for the flush
+	_, _ = out.Write(s.binaryHeader(magic, classes)) // the writer keeps its first error for the flush
 	var line []byte
 	for start := 0; start < len(entries); {
 		end := start
@@ -161,8 +168,8 @@ func writeBinary(w *bufio.Writer, s snapshot) error {
 	return err
 }
 
-func (s snapshot) binaryHeader(classes []binaryClass) []byte {
-	head := appendText([]byte(binaryMagic), s.cursor.Epoch)
+func (s snapshot) binaryHeader(magic string, classes []binaryClass) []byte {
+	head := appendText([]byte(magic), s.cursor.Epoch)
 	head = binary.AppendUvarint(head, s.cursor.Seq)
 	head = binary.AppendUvarint(head, uint64(max(s.at.Unix(), 0)))
 	head = binary.AppendUvarint(head, uint64(len(s.allow.entities)))
@@ -179,23 +186,12 @@ func (s snapshot) binaryHeader(classes []binaryClass) []byte {
 }
 
 // binaryEntries are the entries in the order of the file, and the classes with the most frequent first.
-func (s snapshot) binaryEntries() ([]binaryEntry, []binaryClass) {
+func (s snapshot) binaryEntries(gone []sundew.Entity) ([]binaryEntry, []binaryClass) {
 	var entries []binaryEntry
 	var classes []binaryClass
 	var sizes []int
 	known := map[binaryClass]int{}
-	narrowed := func(d *sundew.Decision) string {
-		if len(d.And) > 0 {
-			return "narrowed"
-		}
-		return ""
-	}
-	s.hardestOf(narrowed, func(d *sundew.Decision) bool {
-		left := d.Expires.Unix() - max(s.at.Unix(), 0)
-		if left <= 0 {
-			return true // it ends within this second
-		}
-		class := binaryClass{d.Action, d.Delay.Truncate(time.Millisecond), d.Rule}
+	put := func(of sundew.Entity, class binaryClass, lifetime uint16) {
 		number, ok := known[class]
 		if !ok {
 			number = len(classes)
@@ -203,13 +199,31 @@ func (s snapshot) binaryEntries() ([]binaryEntry, []binaryClass) {
 			classes, sizes = append(classes, class), append(sizes, 0)
 		}
 		sizes[number]++
-		e := binaryEntry{kind: d.Entity.Kind, class: number, lifetime: packSeconds(left)}
-		e.setKey(d.Entity)
+		e := binaryEntry{kind: of.Kind, class: number, lifetime: lifetime}
+		e.setKey(of)
 		entries = append(entries, e)
+	}
+	for _, entity := range gone {
+		put(entity, binaryClass{}, 0)
+	}
+	s.hardestOf(tooNarrow, func(d *sundew.Decision) bool {
+		left := d.Expires.Unix() - max(s.at.Unix(), 0)
+		if left <= 0 {
+			return true // it ends within this second
+		}
+		put(d.Entity, binaryClass{d.Action, d.Delay.Truncate(time.Millisecond), d.Rule}, packSeconds(left))
 		return true
 	})
 	slices.SortFunc(entries, compareEntries)
 	return entries, byFrequency(entries, classes, sizes)
+}
+
+// tooNarrow is why the binary form cannot express a decision, or "".
+func tooNarrow(d *sundew.Decision) string {
+	if len(d.And) > 0 {
+		return "narrowed"
+	}
+	return ""
 }
 
 // byFrequency gives the classes of many entries the low numbers, which cost nothing.
