@@ -54,9 +54,7 @@ func (f *feed) answerChanges(w http.ResponseWriter, r *http.Request, mediaType s
 	f.metrics.answers.WithLabelValues("changes").Inc()
 	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Cache-Control", "no-store")
-	out := encoded(w, r)
-	_, _ = out.Write(body) // a client that is gone asks again from the same cursor
-	_ = out.Close()
+	writeBody(w, r, body) // a client that is gone asks again from the same cursor
 }
 
 // waitOf reads wait=, a Go duration, and bounds it.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -32,6 +33,21 @@ func gzipped(body []byte) []byte {
 	return out.Bytes()
 }
 
+// onePacket is the size up to which compression saves nobody anything: the answer is a packet in any case.
+const onePacket = 1200
+
+// writeBody answers with a whole body, as gzip where it is long and the client takes that. The client may be gone.
+func writeBody(w http.ResponseWriter, r *http.Request, body []byte) {
+	if len(body) <= onePacket {
+		w.Header().Add("Vary", "Accept-Encoding")
+		_, _ = w.Write(body)
+		return
+	}
+	out := encoded(w, r)
+	_, _ = out.Write(body)
+	_ = out.Close()
+}
+
 // encoded returns an answer that starts uncompressed or as gzip, as the client prefers. The caller closes it.
 func encoded(w http.ResponseWriter, r *http.Request) io.WriteCloser {
 	w.Header().Add("Vary", "Accept-Encoding")
@@ -39,8 +55,27 @@ func encoded(w http.ResponseWriter, r *http.Request) io.WriteCloser {
 		return nopCloser{w}
 	}
 	w.Header().Set("Content-Encoding", "gzip")
-	zw, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is valid
-	return zw
+	zw, _ := compressors.Get().(*gzip.Writer)
+	if zw == nil {
+		zw, _ = gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is valid
+	} else {
+		zw.Reset(w)
+	}
+	return &pooledWriter{zw}
+}
+
+// compressors are writers that nobody uses: each has a megabyte of tables.
+var compressors sync.Pool
+
+// A pooledWriter goes back to the pool when it is closed.
+type pooledWriter struct{ *gzip.Writer }
+
+// Close ends the stream; the writer must not be used after it.
+func (p *pooledWriter) Close() error {
+	err := p.Writer.Close()
+	compressors.Put(p.Writer)
+	p.Writer = nil
+	return err
 }
 
 type nopCloser struct{ io.Writer }
