@@ -25,7 +25,7 @@ type guardrail struct {
 	least        int     // so many entities may be acted on whatever the shares
 }
 
-func ruleGuardrail() guardrail   { return guardrail{entityShare: 0.2, trafficShare: 1, least: 30} }
+func ruleGuardrail() guardrail   { return guardrail{entityShare: 0.33, trafficShare: 1, least: 15} }
 func policyGuardrail() guardrail { return guardrail{entityShare: 0.5, trafficShare: 1, least: 100} }
 
 // guardrail reads what differs from the default. trip is what follows from crossing it.

@@ -78,7 +78,7 @@ func TestTerribleRuleIsBraked(t *testing.T) {
 		}
 	}
 	trips := engine.Trips()
-	if len(trips) != 1 || trips[0].Entities != 31 || trips[0].Withdrawn != 30 || trips[0].Reason != "more than 20% of the entities in 10 minutes" {
+	if len(trips) != 1 || trips[0].Entities != 16 || trips[0].Withdrawn != 15 || trips[0].Reason != "more than 33% of the entities in 10 minutes" {
 		t.Errorf("trips %+v", trips)
 	}
 	shadows := 0
@@ -116,11 +116,11 @@ func TestTerribleRuleIsBraked(t *testing.T) {
 	}
 }
 
-// TestRulesThatHitFewAreNotBraked: thirty attackers may be most of a small site.
+// TestRulesThatHitFewAreNotBraked: fifteen attackers may be most of a small site.
 func TestRulesThatHitFewAreNotBraked(t *testing.T) {
 	engine := NewEngine(setOf(t, map[string]string{"p.yaml": strictPolicy, "good.yaml": ruleText("good", `url.path == "/.env"`, "score: { add: 95 }\n")}), DefaultConfig())
-	ever, _ := enforced(engine.Decide(crowd(30, 3, "/.env")), start)
-	if len(ever) != 30 || len(engine.Trips()) != 0 {
+	ever, _ := enforced(engine.Decide(crowd(15, 3, "/.env")), start)
+	if len(ever) != 15 || len(engine.Trips()) != 0 {
 		t.Errorf("%d acted on, trips %v", len(ever), engine.Trips())
 	}
 }

@@ -36,8 +36,19 @@ var fileKinds = []string{kindRule, kindPolicy, kindList}
 
 // Load reads every .yaml file of fsys, whatever the folder. root is where fsys stands, for messages only. A directory
 // loads as a whole or not at all: the error is of type [Problems] and names everything that is wrong.
-func Load(fsys fs.FS, root string) (*Set, error) {
-	set, problems := load(fsys, root)
+func Load(fsys fs.FS, root string) (*Set, error) { return LoadWith(fsys, root, Proposal{}) }
+
+// A Proposal is a change of one rule that is tried out before it is made.
+type Proposal struct {
+	Rule   string            // its id; "" for no change
+	Status string            // instead of the file's; "" for the file's
+	Params map[string]string // values instead of the file's, by name; they must be within the limits there
+	Text   []byte            // of the file, instead of what the directory has or in addition; nil for the directory's
+}
+
+// LoadWith is Load with a change.
+func LoadWith(fsys fs.FS, root string, p Proposal) (*Set, error) {
+	set, problems := load(fsys, root, p)
 	if len(problems) > 0 {
 		return nil, problems
 	}
@@ -48,7 +59,7 @@ func Load(fsys fs.FS, root string) (*Set, error) {
 // before its active rules should be trusted: a test that matches and one that does not, all passing, words on false
 // positives, and a policy for their kind of entity. It returns nil where there is nothing to say.
 func Lint(fsys fs.FS, root string) []Problem {
-	set, problems := load(fsys, root)
+	set, problems := load(fsys, root, Proposal{})
 	if len(problems) == 0 {
 		problems = set.advice()
 	}
@@ -62,11 +73,14 @@ type file struct {
 	version string // short hash of its content
 	kind    string
 	root    *yaml.Node
+
+	proposal *Proposal // nil for none
 }
 
 // load reads lists first: rules and policies speak of them by name.
-func load(fsys fs.FS, root string) (*Set, Problems) {
+func load(fsys fs.FS, root string, p Proposal) (*Set, Problems) {
 	files, problems := readFiles(fsys, root)
+	files = p.apply(files)
 	lists := listNames(files)
 	s := &Set{lists: map[string]*list{}}
 	places := map[string]*file{}
@@ -83,6 +97,20 @@ func load(fsys fs.FS, root string) (*Set, Problems) {
 	}
 	s.arrange()
 	return s, nil
+}
+
+// apply puts the proposal in the place of the file that it changes.
+func (p *Proposal) apply(files []*file) []*file {
+	if p.Text != nil {
+		files = slices.DeleteFunc(files, func(f *file) bool { return f.kind == kindRule && f.id == p.Rule })
+		files = append(files, newFile(p.Rule+".yaml", p.Text))
+	}
+	for _, f := range files {
+		if f.kind == kindRule && f.id == p.Rule {
+			f.proposal = p
+		}
+	}
+	return files
 }
 
 func readFiles(fsys fs.FS, root string) (files []*file, problems Problems) {

@@ -100,6 +100,9 @@ func (f *file) readRule(n *yaml.Node, lists []string) *rule {
 			tests = append(tests, n)
 		})),
 	)...)
+	if f.proposal != nil && f.proposal.Status != "" && r.Status != "" {
+		r.Status = f.proposal.Status
+	}
 	r.rollout = max(0, percent/100)
 	if r.Status == StatusCanary && percent < 0 {
 		f.note(n, "write rollout: { percent: 5 }", "a canary needs the share of entities that it acts on")
@@ -178,6 +181,13 @@ func (f *file) readParams(n *yaml.Node, r *rule) {
 		)
 		if kind == "" || at == nil {
 			return
+		}
+		if f.proposal != nil {
+			if text, proposed := f.proposal.Params[key.Value]; proposed {
+				other := *at
+				other.Value = text
+				at = &other
+			}
 		}
 		if v := f.paramValue(kind, at, low, high); v != nil {
 			r.params["params."+key.Value] = v

@@ -68,6 +68,7 @@ func commands() []command {
 		{"bench quality", "", "measure detection and false positives on simulated traffic", runBenchQuality},
 		{"rules lint", "DIR...", "check rule files", runRulesLint},
 		{"rules test", "DIR...", "run the tests inside rule files", runRulesTest},
+		{"rules backtest", "RULE FILE...", "replay logs and say what a rule would have done, and to whom", runRulesBacktest},
 		{"rules features", "", "list what conditions may ask for: type, window, unit, default, cost", runRulesFeatures},
 		{"rules coverage", "[DIR]", "list which OWASP threats the rules are about", runRulesCoverage},
 		{"rules schema", "", "print the JSON Schema of rule files, for editors", runRulesSchema},

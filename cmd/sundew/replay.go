@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -46,19 +47,7 @@ func runReplay(ctx context.Context, flags *flag.FlagSet, args []string, t termin
 	if err != nil {
 		return err
 	}
-	proxies, err := sundew.NewProxies(c.Ingest.TrustedProxies)
-	if err != nil {
-		return err
-	}
-	privacy, err := openPrivacy(c, set)
-	if err != nil {
-		return err
-	}
-	routes, err := ingest.NewRoutes(c.Ingest.Routes, c.Ingest.RoutesOnly, nil)
-	if err != nil {
-		return err
-	}
-	source, err := openLogs(files, ingest.FileConfig{Format: *format, Proxies: proxies, Routes: routes, Privacy: privacy}, t)
+	source, privacy, err := openHistory(c, set, files, *format, t)
 	if err != nil {
 		return err
 	}
@@ -97,17 +86,43 @@ func runReplay(ctx context.Context, flags *flag.FlagSet, args []string, t termin
 	return ctx.Err()
 }
 
+// openHistory opens log files as the configuration treats live lines.
+func openHistory(c Config, set *rules.Set, files []string, format string, t terminal) (*logFiles, *ingest.Privacy, error) {
+	proxies, err := sundew.NewProxies(c.Ingest.TrustedProxies)
+	if err != nil {
+		return nil, nil, err
+	}
+	privacy, err := openPrivacy(c, set)
+	if err != nil {
+		return nil, nil, err
+	}
+	routes, err := ingest.NewRoutes(c.Ingest.Routes, c.Ingest.RoutesOnly, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	source, err := openLogs(files, ingest.FileConfig{Format: format, Proxies: proxies, Routes: routes, Privacy: privacy}, t)
+	return source, privacy, err
+}
+
 // loadRules reads the rule files of a directory, or the starter pack where there is none.
 func loadRules(dir string) (*rules.Set, error) {
+	files, err := rulesIn(dir)
+	if err != nil {
+		return nil, err
+	}
+	return rules.Load(files, dir)
+}
+
+func rulesIn(dir string) (fs.FS, error) {
 	if dir == "" {
-		return rules.Load(rules.Starter(), "")
+		return rules.Starter(), nil
 	}
 	if info, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("rules: %w", err)
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("rules: %s is a file: name the directory it is in", dir)
 	}
-	return rules.Load(os.DirFS(dir), dir)
+	return os.DirFS(dir), nil
 }
 
 // replayTally counts what a replay did.
