@@ -122,6 +122,7 @@ func TestGatewaysLogBySyslog(t *testing.T) {
 				eventually(t, what, func() bool { return strings.Contains(string(p.get(t, "/metrics")), line) })
 			}
 			p.end(t, syscall.SIGTERM)
+			expectAgreement(t, dir)
 
 			stored := storedPaths(t, filepath.Join(dir, "data", "store.duckdb"))
 			for i := range requests {

@@ -99,6 +99,14 @@ func verified(t *testing.T, dir, acknowledgements string) (code int, found verif
 	return code, found, problems.String()
 }
 
+// expectAgreement asks verify whether the log and the store that a process has left agree.
+func expectAgreement(t *testing.T, dir string) {
+	t.Helper()
+	if code, found, said := verified(t, dir, ""); code != exitDone {
+		t.Errorf("verify ends with %d: %s\n%+v", code, said, found.Total)
+	}
+}
+
 // kills is how many processes a test kills, as SUNDEW_KILLS says.
 func kills(t *testing.T) int {
 	t.Helper()
