@@ -6,8 +6,9 @@ usage() {
   cat >&2 <<USAGE
 usage: packages.sh [--list]
 
-Installs with apt-get what is missing of: Java and Maven (Apache Kafka), nginx, HAProxy, Caddy, nftables, Chromium, the CrowdSec custom
-bouncer, curl, jq, ShellCheck and the emulator of arm64 programs. Needs root only if something is missing.
+Installs with apt-get what is missing of: Java and Maven (Apache Kafka), nginx, HAProxy, Caddy, nftables, ipset, Chromium,
+CrowdSec's custom and firewall bouncers, curl, jq, ShellCheck, pip, unzip and the emulator of arm64 programs. Needs root
+only if something is missing.
 
   --list  only name the packages that are missing
 USAGE
@@ -26,8 +27,12 @@ nginx nginx-light
 haproxy haproxy
 caddy caddy
 nft nftables
+ipset ipset
+iptables iptables
+ip iproute2
 chromium chromium
 crowdsec-custom-bouncer crowdsec-custom-bouncer
+crowdsec-firewall-bouncer crowdsec-firewall-bouncer
 curl curl
 jq jq
 pip3 python3-pip
