@@ -183,6 +183,7 @@ func testStore(t *testing.T, open func(t *testing.T) Store) {
 	t.Run("dead letters are kept once", func(t *testing.T) { testDeadLetters(t, fresh(t)) })
 	t.Run("ranges include their start and not their end", func(t *testing.T) { testRangeEdges(t, fresh(t)) })
 	t.Run("the overview has every step", func(t *testing.T) { testOverview(t, fresh(t)) })
+	t.Run("the overview agrees with counting by hand", func(t *testing.T) { testOverviewAgainstModel(t, fresh(t)) })
 	t.Run("entities match by their columns", func(t *testing.T) { testEntities(t, fresh(t)) })
 	t.Run("top entities and timelines agree with counting by hand", func(t *testing.T) { testAgainstModel(t, fresh(t)) })
 	t.Run("suspects come before the busy", func(t *testing.T) { testTopOrder(t, fresh(t)) })
@@ -532,6 +533,50 @@ func testOverview(t *testing.T, s Store) {
 				t.Errorf("got %d points, %v; want %d", len(points), err, test.points)
 			}
 		})
+	}
+}
+
+// testOverviewAgainstModel asks for ranges and steps that fit minutes, and for some that cut them.
+func testOverviewAgainstModel(t *testing.T, s Store) {
+	random := rand.New(rand.NewPCG(3, 4))
+	var events []sundew.Event
+	for i := range 2000 {
+		e := request(int64(i), time.Duration(random.Int64N(int64(2*time.Hour))).Truncate(time.Microsecond)-time.Hour, "192.0.2.1")
+		e.Status = 200 + 100*random.IntN(4)
+		events = append(events, e)
+	}
+	for batch := range slices.Chunk(events, 300) {
+		record(t, s, batchOf(batch...), nil, nil)
+	}
+	for _, step := range []time.Duration{time.Second, 59 * time.Second, time.Minute, 90 * time.Second, 7 * time.Minute, time.Hour} {
+		for _, r := range []sundew.Range{
+			span(-time.Hour, time.Hour), span(-10*time.Minute, 12*time.Minute+17*time.Second), span(time.Microsecond, 20*time.Minute),
+			span(-30*time.Second, 90*time.Second), span(0, 10*time.Second), span(-3*time.Hour, -2*time.Hour),
+		} {
+			want, err := emptyPoints(r, step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range events {
+				e := &events[i]
+				if e.Time.Before(r.From) || !e.Time.Before(r.To) {
+					continue
+				}
+				p := &want[e.Time.Sub(r.From)/step]
+				p.Requests++
+				switch e.Status {
+				case 400:
+					p.ClientErrors++
+				case 500:
+					p.ServerErrors++
+				}
+			}
+			got, err := s.Overview(t.Context(), r, step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, fmt.Sprintf("steps of %s from %s to %s", step, r.From.Format(time.TimeOnly), r.To.Format(time.TimeOnly)), got, want)
+		}
 	}
 }
 

@@ -136,6 +136,11 @@ func checkWhole(t *testing.T, path string, acknowledged int64) {
 		t.Fatal(err)
 	}
 	equal(t, "distinct offsets", distinct[0], batches*childBatch)
+	counted, err := collect(t.Context(), d.db, `SELECT coalesce(sum(requests), 0)::BIGINT FROM minutes`, func(r row) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "requests by minute", counted[0], batches*childBatch)
 }
 
 func TestKillLeavesWholeBatches(t *testing.T) {

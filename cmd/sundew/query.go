@@ -38,6 +38,7 @@ func questions() []question {
 		{"decisions", "", "decisions, newest first", answerDecisions},
 		{"decision", "ID", "one decision with its evidence and the requests behind it", answerDecision},
 		{"rules", "", "what each rule and policy decided", answerRules},
+		{"rule-versions", "", "which versions of rules and policies ran, and when; the range is not looked at", answerRuleVersions},
 		{"channels", "", "what each channel of evidence spoke of", answerChannels},
 		{"coverage", "", "how many requests carry what channels and rules need", answerCoverage},
 		{"features", "KIND", "percentiles of what rules count, for one kind of entity", answerFeatures},

@@ -256,3 +256,17 @@ func answerLabels(ctx context.Context, from reader, a asked) ([]table, error) {
 		return []any{l.Time, l.Entity, l.Verdict, l.By, l.Note}
 	}))
 }
+
+func answerRuleVersions(ctx context.Context, from reader, a asked) ([]table, error) {
+	kept, ok := from.(store.RuleVersionStore)
+	if !ok {
+		return nil, errors.New("this kind of store does not remember rules")
+	}
+	versions, err := kept.RuleVersions(ctx, a.limit)
+	if err != nil {
+		return nil, err
+	}
+	return one(fill("rule-versions", []string{"rule", "status", "kind", "owner", "first_loaded", "last_loaded", "title"}, versions, func(v *store.RuleVersion) []any {
+		return []any{v.ID + "@" + v.Version, v.Status, v.Kind, v.Owner, v.First, v.Last, v.Title}
+	}))
+}

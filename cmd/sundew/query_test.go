@@ -87,6 +87,9 @@ func TestQueryAsksTheProcess(t *testing.T) {
 		out, _ := queried(t, exitDone, "features", config, "--server", p.base, "--json", "ip")
 		return strings.Contains(out, `"feature":"ip.auth_failures_10m"`)
 	})
+	if out, _ := queried(t, exitDone, "rule-versions", config, "--server", p.base, "--limit=1000", "--csv"); strings.Count(out, ",active,") < 3 {
+		t.Errorf("the rules that run: %s", out)
+	}
 	if _, problems := queried(t, exitUsage, "entity", config, "--server", p.base, "nobody"); !strings.Contains(problems, "kind:key") {
 		t.Errorf("a wrong entity, asked of the process: %s", problems)
 	}

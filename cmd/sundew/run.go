@@ -159,6 +159,9 @@ func (s *server) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.closing(func() { closeLogged(s.log, "store", s.store) })
+	if err := s.rememberRules(ctx); err != nil {
+		return err
+	}
 	if len(c.Kafka.Brokers) == 0 {
 		address, closeBroker, err := startBroker(ctx, c.Broker, c.DataDir, s.log)
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"sundew/edge"
 	"sundew/ingest"
 	"sundew/rules"
+	"sundew/store"
 )
 
 // handler joins the listeners of all rooms on one address.
@@ -97,6 +98,19 @@ func (s *server) ruleInfos() []dashboards.RuleInfo {
 		})
 	}
 	return infos
+}
+
+// rememberRules writes down which rules run from now on, where the store can.
+func (s *server) rememberRules(ctx context.Context) error {
+	kept, ok := s.store.(store.RuleVersionStore)
+	if !ok {
+		return nil
+	}
+	var loaded []store.RuleVersion
+	for _, r := range s.ruleInfos() {
+		loaded = append(loaded, store.RuleVersion{ID: r.ID, Version: r.Version, Status: r.Status, Kind: r.Kind, Title: r.Title, Owner: r.Owner})
+	}
+	return kept.RecordRuleVersions(ctx, loaded, time.Now().UTC())
 }
 
 // watchTasks exports how far each partition is behind, how much it remembers and what its rules met.
