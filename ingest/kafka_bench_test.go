@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -121,19 +120,13 @@ func fill(b *testing.B, c KafkaConfig, lines [][]byte, times int) (n int) {
 	if err := EnsureTopics(b.Context(), c, 1); err != nil {
 		b.Fatal(err)
 	}
-	p, err := NewProducer(c, ProducerOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(b.Context())
-	defer stop()
-	go func() { _ = p.Run(ctx) }()
+	p := running(b, c, ProducerOptions{})
 	records := make([]Record, len(lines))
 	for i := range lines {
 		records[i].Value = lines[i]
 	}
 	for range times {
-		if err := p.Produce(ctx, TopicRequests, 0, records); err != nil {
+		if err := p.Produce(b.Context(), TopicRequests, 0, records); err != nil {
 			b.Fatal(err)
 		}
 		n += len(records)

@@ -71,7 +71,7 @@ func newTopic(t *testing.T, c KafkaConfig, partitions int, policy string) string
 }
 
 // running starts a producer that stops at the end of the test.
-func running(t *testing.T, c KafkaConfig, o ProducerOptions) *Producer {
+func running(t testing.TB, c KafkaConfig, o ProducerOptions) *Producer {
 	t.Helper()
 	p, err := NewProducer(c, o)
 	if err != nil {
@@ -82,7 +82,7 @@ func running(t *testing.T, c KafkaConfig, o ProducerOptions) *Producer {
 }
 
 // startProducer runs a producer until the test ends.
-func startProducer(t *testing.T, p *Producer) {
+func startProducer(t testing.TB, p *Producer) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)

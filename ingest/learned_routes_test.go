@@ -26,7 +26,9 @@ func routed(m *routeMemory, e sundew.Event) string {
 	return e.Route
 }
 
-func word(i int) string { return fmt.Sprintf("/w%s/17", strings.Repeat("x", i%7)+strings.Map(letters, fmt.Sprint(i))) }
+func word(i int) string {
+	return fmt.Sprintf("/w%s/17", strings.Repeat("x", i%7)+strings.Map(letters, fmt.Sprint(i)))
+}
 
 // letters makes words of numbers, so that they are no identifiers.
 func letters(r rune) rune { return r - '0' + 'a' }

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -39,20 +38,13 @@ func benchmarkListener(b *testing.B, bodies [][]byte, encoding string, inBody in
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer cluster.Close()
+	b.Cleanup(cluster.Close)
 	c := DefaultKafkaConfig()
 	c.Brokers = cluster.ListenAddrs()
 	if err := EnsureTopics(b.Context(), c, 2); err != nil {
 		b.Fatal(err)
 	}
-	p, err := NewProducer(c, ProducerOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(b.Context())
-	defer stop()
-	go func() { _ = p.Run(ctx) }()
-	handler, err := NewListener(DefaultListenerConfig(), p, prometheus.NewRegistry(), quiet())
+	handler, err := NewListener(DefaultListenerConfig(), running(b, c, ProducerOptions{}), prometheus.NewRegistry(), quiet())
 	if err != nil {
 		b.Fatal(err)
 	}

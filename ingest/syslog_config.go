@@ -28,7 +28,8 @@ type SyslogConfig struct {
 	// Gateway is the gateway.id of lines that name none; by default syslog: and Name.
 	Gateway string `yaml:"gateway"`
 
-	CertFile     string `yaml:"cert_file"`      // PEM, the server's certificate and those between it and the root; read at the start
+	// Files that change are read again at the next connection.
+	CertFile     string `yaml:"cert_file"`      // PEM, the server's certificate and those between it and the root
 	KeyFile      string `yaml:"key_file"`       // PEM
 	ClientCAFile string `yaml:"client_ca_file"` // PEM; with it senders must show a certificate that it signed
 

@@ -89,23 +89,23 @@ func OpenSyslog(ctx context.Context, c SyslogConfig, all ListenerConfig, p *Prod
 		metrics: newSyslogMetrics(reg, c.Name),
 		log:     log.With("source", "syslog:"+c.Name),
 	}
-	if s.socket, err = openSocket(ctx, c); err != nil {
+	if s.socket, err = openSocket(ctx, c, s.log); err != nil {
 		return nil, fmt.Errorf("syslog %s: %w", c.Name, err)
 	}
 	return s, nil
 }
 
-func openSocket(ctx context.Context, c SyslogConfig) (socket, error) {
+func openSocket(ctx context.Context, c SyslogConfig, log *slog.Logger) (socket, error) {
 	protocol, address, _ := strings.Cut(c.Listen, "://")
 	switch protocol {
 	case "udp":
 		return openPackets(ctx, address)
 	case "tls":
-		config, err := c.loadTLS()
+		files, err := openTLSFiles(c, log)
 		if err != nil {
 			return nil, err
 		}
-		return openStreams(ctx, address, config)
+		return openStreams(ctx, address, files.server())
 	}
 	return openStreams(ctx, address, nil)
 }

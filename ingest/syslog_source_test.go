@@ -193,6 +193,74 @@ func syslogMessages() []string {
 	}
 }
 
+// TestRenewedCertificatesNeedNoRestart changes certificate, key and authority under a source that runs.
+func TestRenewedCertificatesNeedNoRestart(t *testing.T) {
+	ca, next := newAuthority(t), newAuthority(t)
+	for _, a := range []*authority{ca, next} {
+		a.issue(t, "server")
+		a.issue(t, "gateway")
+	}
+	config := SyslogConfig{Name: "s", CertFile: ca.path("server.pem"), KeyFile: ca.path("server.key"), ClientCAFile: ca.path("ca.pem")}
+	files, err := openTLSFiles(config, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := openStreams(t.Context(), "127.0.0.1:0", files.server())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	shakes := func(client *tls.Config) error {
+		served := make(chan error, 1)
+		go func() {
+			conn, err := s.listener.Accept()
+			if err == nil {
+				secure := tls.Server(conn, s.tls)
+				err = secure.HandshakeContext(t.Context())
+				_ = conn.Close()
+			}
+			served <- err
+		}()
+		conn := dial(t, "tcp", s.address(), client)
+		err := conn.(*tls.Conn).HandshakeContext(t.Context())
+		return errors.Join(err, <-served)
+	}
+	moment := time.Now()
+	replace := func(name, with string) {
+		text, err := os.ReadFile(with)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(ca.path(name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		moment = moment.Add(time.Second) // whatever the clock of the file system resolves
+		if err := os.Chtimes(ca.path(name), moment, moment); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, renewed := ca.client(t, "gateway"), next.client(t, "gateway")
+	expect := func(what string, oldWorks, renewedWorks bool) {
+		t.Helper()
+		if err := shakes(old); (err == nil) != oldWorks {
+			t.Errorf("%s: with the old certificates: %v", what, err)
+		}
+		if err := shakes(renewed); (err == nil) != renewedWorks {
+			t.Errorf("%s: with the renewed ones: %v", what, err)
+		}
+	}
+	expect("at the start", true, false)
+	replace("server.pem", next.path("server.pem"))
+	expect("with a certificate and the key of another", true, false)
+	replace("server.key", next.path("server.key"))
+	replace("ca.pem", next.path("ca.pem"))
+	expect("with all files renewed", false, true)
+	if err := os.Remove(ca.path("server.key")); err != nil {
+		t.Fatal(err)
+	}
+	expect("without the key's file", false, true)
+}
+
 func newlineFrames(messages []string) []byte { return []byte(strings.Join(messages, "\n") + "\n") }
 
 func countFrames(messages []string) (out []byte) {
