@@ -203,16 +203,16 @@ func evaluationSQL(q EvaluationQuery) (query string, args []driver.NamedValue) {
 	bind := func(value any) {
 		args = append(args, driver.NamedValue{Ordinal: len(args) + 1, Value: value})
 	}
-	where := ` WHERE time >= make_timestamp(?) AND time < make_timestamp(?)`
+	where := []string{`time >= make_timestamp(?)`, `time < make_timestamp(?)`}
 	bind(q.Range.From.UnixMicro())
 	bind(q.Range.To.UnixMicro())
 	if q.Kind != sundew.KindNone {
-		where += ` AND entity_kind = CAST(? AS ` + kindType + `)`
+		where = append(where, `entity_kind = CAST(? AS `+kindType+`)`)
 		bind(q.Kind.String())
 	}
 	for _, b := range q.Where {
 		column := featureColumn(b.Feature)
-		where += ` AND (` + column + ` IS NULL OR ` + column + ` BETWEEN ? AND ?)`
+		where = append(where, `(`+column+` IS NULL OR `+column+` BETWEEN ? AND ?)`)
 		bind(b.Min)
 		bind(b.Max)
 	}
@@ -220,25 +220,25 @@ func evaluationSQL(q EvaluationQuery) (query string, args []driver.NamedValue) {
 	if q.Evidence {
 		evidence = `evidence`
 	}
-	columns := `epoch_us(time) AS micros, entity_kind::VARCHAR AS kind, entity_key, points, nats, weight, fired, ` + evidence
+	asked := []string{`epoch_us(time) AS micros, entity_kind::VARCHAR AS kind, entity_key, points, nats, weight, fired`, evidence}
 	for _, f := range q.Features {
-		columns += `, ` + featureColumn(f)
+		asked = append(asked, featureColumn(f))
 	}
+	columns, from := strings.Join(asked, ", "), ` FROM evaluations WHERE `+strings.Join(where, ` AND `)
 	const order = ` ORDER BY micros, log_partition, log_offset, kind, entity_key`
 	switch q.Requests {
 	case RequestLine:
-		return `SELECT ` + columns + `, log_partition, log_offset, method, host, path, route, status FROM evaluations` + where + order, args
+		return `SELECT ` + columns + `, log_partition, log_offset, method, host, path, route, status` + from + order, args
 	case RequestWhole:
 		return `WITH wanted AS (
 			SELECT ` + columns + `, log_partition AS at_partition, log_offset AS at_offset, method AS at_method, host AS at_host,
-				path AS at_path, route AS at_route, status AS at_status
-			FROM evaluations` + where + `
+				path AS at_path, route AS at_route, status AS at_status` + from + `
 		)
 		SELECT wanted.*, time IS NOT NULL, ` + eventColumns + `
 		FROM wanted LEFT JOIN events ON log_partition = at_partition AND log_offset = at_offset
 		ORDER BY micros, at_partition, at_offset, kind, entity_key`, args
 	}
-	return `SELECT ` + columns + ` FROM evaluations` + where + order, args
+	return `SELECT ` + columns + from + order, args
 }
 
 // kindType is the type of the columns that name a kind of entity.
@@ -349,7 +349,7 @@ func (r driverRow) event(at int64) (sundew.Event, error) {
 // Scan takes the values in the types of the engine; NULL becomes the zero value.
 func (r driverRow) Scan(dest ...any) error {
 	for i := range dest {
-		fits := true
+		var fits bool
 		switch to := dest[i].(type) {
 		case *string:
 			*to, fits = r[i].(string)
@@ -373,8 +373,6 @@ func (r driverRow) Scan(dest ...any) error {
 			var nanoseconds int64
 			nanoseconds, fits = r[i].(int64)
 			*to = time.Duration(nanoseconds)
-		default:
-			fits = false
 		}
 		if !fits && r[i] != nil {
 			return fmt.Errorf("column %d: a %T does not fit into a %T", i, r[i], dest[i])

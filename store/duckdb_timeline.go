@@ -67,20 +67,23 @@ const (
 // chooseEvents goes through the events that a condition admits once, however much is asked of them.
 func (d *DuckDB) chooseEvents(ctx context.Context, where condition, r sundew.Range, limit int) (chosen chosenEvents, err error) {
 	all := groupings(sundew.KindNone)
+	parts := []string{
+		`(SELECT ` + strconv.Itoa(allChosen) + ` AS part, 0::UBIGINT AS high, 0::UBIGINT AS low, '' AS entity_key, count(*) AS requests, 0::BIGINT AS first, 0::BIGINT AS last FROM chosen)`,
+		`(SELECT ` + strconv.Itoa(newestOne) + `, 0, 0, '', id, epoch_us(time), 0 FROM chosen ORDER BY time DESC, log_partition DESC, log_offset DESC LIMIT ?)`,
+	}
+	for i, g := range all {
+		parts = append(parts, `(SELECT `+strconv.Itoa(i)+`, `+g.high+` AS high, `+g.low+` AS low, `+g.key+` AS entity_key, count(*) AS requests, epoch_us(min(time)), epoch_us(max(time))
+			FROM chosen WHERE `+g.where+` GROUP BY ALL ORDER BY requests DESC, high, low, entity_key LIMIT `+strconv.Itoa(relatedPerKind)+`)`)
+	}
 	query := `
 		WITH chosen AS MATERIALIZED (
 			SELECT rowid AS id, time, log_partition, log_offset, client_high, client_low, device, account, api_key, ja4, asn
 			FROM events` + duringRange + `AND ` + where.sql + `
 		)
-		(SELECT ` + strconv.Itoa(allChosen) + ` AS part, 0::UBIGINT AS high, 0::UBIGINT AS low, '' AS entity_key, count(*) AS requests, 0::BIGINT AS first, 0::BIGINT AS last FROM chosen)
-		UNION ALL (SELECT ` + strconv.Itoa(newestOne) + `, 0, 0, '', id, epoch_us(time), 0 FROM chosen ORDER BY time DESC, log_partition DESC, log_offset DESC LIMIT ?)`
+		` + strings.Join(parts, `
+		UNION ALL `)
 	args := append([]any{r.From.UnixMicro(), r.To.UnixMicro()}, where.args...)
 	args = append(args, bounded(limit))
-	for i, g := range all {
-		query += `
-		UNION ALL (SELECT ` + strconv.Itoa(i) + `, ` + g.high + ` AS high, ` + g.low + ` AS low, ` + g.key + ` AS entity_key, count(*) AS requests, epoch_us(min(time)), epoch_us(max(time))
-			FROM chosen WHERE ` + g.where + ` GROUP BY ALL ORDER BY requests DESC, high, low, entity_key LIMIT ` + strconv.Itoa(relatedPerKind) + `)`
-	}
 	_, err = ask(ctx, d, "events of entity", query, func(r row) (none struct{}, err error) {
 		var part, requests, first, last int64
 		var at place

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -201,9 +202,9 @@ func newest(b *testing.B, d *store.DuckDB) time.Time {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for i := len(points) - 1; i >= 0; i-- {
-		if points[i].Requests > 0 {
-			return points[i].Time.Add(time.Hour)
+	for _, p := range slices.Backward(points) {
+		if p.Requests > 0 {
+			return p.Time.Add(time.Hour)
 		}
 	}
 	b.Fatal("the store has no events")
