@@ -87,7 +87,7 @@ func NewBacktest(c BacktestConfig) (*Backtest, error) {
 	for _, l := range c.Labels {
 		b.labels[l.Entity] = l.Verdict
 	}
-	b.report.Identity = Identity{Rule: b.rule.name, Mode: "full replay", Lists: "as of now"}
+	b.report.Identity = Identity{Rule: b.rule.name, Body: b.rule.body, Mode: "full replay", Lists: "as of now"}
 	if r := current.rule(b.rule.ID); r != nil {
 		b.report.Identity.Against, b.report.Identity.AgainstStatus = r.name, r.Status
 	}

@@ -2,8 +2,6 @@ package rules
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,7 +32,7 @@ const (
 
 var fileKinds = []string{kindRule, kindPolicy, kindList}
 
-// Load reads every .yaml file of fsys, whatever the folder. root is where fsys stands, for messages only. A directory
+// Load reads every .yaml file of fsys, whatever the folder, but for those whose name opens with a dot. root is where fsys stands, for messages only. A directory
 // loads as a whole or not at all: the error is of type [Problems] and names everything that is wrong.
 func Load(fsys fs.FS, root string) (*Set, error) { return LoadWith(fsys, root, Proposal{}) }
 
@@ -71,6 +69,7 @@ type file struct {
 	decoder
 	id      string // from the file's name
 	version string // short hash of its content
+	body    string // the same without status and rollout, of a rule
 	kind    string
 	root    *yaml.Node
 
@@ -118,6 +117,9 @@ func readFiles(fsys fs.FS, root string) (files []*file, problems Problems) {
 		if err != nil {
 			return err
 		}
+		if entry.IsDir() && name != "." && strings.HasPrefix(entry.Name(), ".") {
+			return fs.SkipDir
+		}
 		if entry.IsDir() || path.Ext(name) != ".yaml" {
 			return nil
 		}
@@ -157,12 +159,12 @@ func reason(err error) string {
 }
 
 func newFile(name string, data []byte) *file {
-	sum := sha256.Sum256(data)
 	f := &file{
 		decoder: decoder{path: name},
 		id:      strings.TrimSuffix(path.Base(name), ".yaml"),
-		version: hex.EncodeToString(sum[:4]),
+		version: shortHash(data),
 	}
+	f.body, _ = Body(data) // text that is no mapping has no body, which its other problems say
 	f.root = f.parse(data)
 	if f.root != nil {
 		f.kind = scalarAt(f.root, "kind")

@@ -10,6 +10,7 @@ import (
 // Report is what a rule would have done in a stretch of the log, beside what the rules as they are did. Entities are
 // those of the rule's kind.
 type Report struct {
+	Made       time.Time       `json:"made"` // by the clock; zero where nobody said
 	Identity   Identity        `json:"identity"`
 	Volume     VolumeReport    `json:"volume"`
 	Series     []HourReport    `json:"series"` // by hour
@@ -26,6 +27,7 @@ type Report struct {
 // Identity says what was compared with what.
 type Identity struct {
 	Rule          string    `json:"rule"`              // as proposed, id@version
+	Body          string    `json:"body"`              // see Body
 	Against       string    `json:"against,omitempty"` // the same rule as it is; "" where it is new
 	AgainstStatus string    `json:"against_status,omitempty"`
 	Mode          string    `json:"mode"` // full replay

@@ -30,6 +30,7 @@ type rule struct {
 	kind  sundew.Kind
 	name  string // id@version
 	path  string // of the file
+	body  string // see Body
 	order int    // place among the rules of the set, which are ordered by id
 
 	scope  scope
@@ -61,6 +62,7 @@ func (f *file) readRule(n *yaml.Node, lists []string) *rule {
 		RuleInfo: RuleInfo{ID: f.id, Version: f.version, Status: StatusDraft},
 		name:     f.id + "@" + f.version,
 		path:     f.path,
+		body:     f.body,
 		limit:    sundew.ActionBlock,
 		params:   map[string]ref.Val{},
 		points:   defaultPoints(),

@@ -103,6 +103,7 @@ func backtest(ctx context.Context, c Config, config rules.BacktestConfig, files 
 		return rules.Report{}, fmt.Errorf("backtest: %w", err)
 	}
 	report := trial.Report()
+	report.Made = time.Now().UTC().Truncate(time.Second)
 	if s := source.Stats(); s.Lines > s.Parsed+s.Skipped {
 		n := s.Lines - s.Parsed - s.Skipped
 		report.Coverage = append(report.Coverage, fmt.Sprintf("%d lines could not be read: sundew parse says why", n))
