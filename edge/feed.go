@@ -28,7 +28,7 @@ type feedMetrics struct {
 //
 //	GET /feed/v1/changes?cursor=&wait=30s      changes after a cursor, held until there are some
 //	GET /feed/v1/changes.bin?cursor=&wait=30s  the same by entity, in a few bytes each; see ParseBinaryChanges
-//	GET /feed/v1/snapshot.{ndjson,bin,mmdb,haproxy,nginx,ipset,nft}   the whole list; ETag is the cursor
+//	GET /feed/v1/snapshot.{ndjson,bin,mmdb,haproxy,nginx,ipset,nft,varnish}   the whole list; ETag is the cursor
 //	GET /feed/v1/stream                        changes as server-sent events
 //
 // each with kinds= and actions=, comma-separated, to ask for less. A client shows its key as Authorization: Bearer or

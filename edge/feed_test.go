@@ -248,6 +248,7 @@ func TestSnapshots(t *testing.T) {
 		{"haproxy: devices", "haproxy?kinds=device", "d1 2000\ninclude 2000\n"},
 		{"nginx: addresses and delays", "nginx", "192.0.2.1 3000;\n2001:db8::1 2000;\n198.51.100.0/24 2000;\n"},
 		{"nginx: no client chooses a directive", "nginx?kinds=device", "d1 2000;\n"},
+		{"varnish: an ACL for each action", "varnish", "acl sundew_tarpit {\n\t\"192.0.2.1\"/32;\n\t\"2001:db8::1\"/128;\n\t\"198.51.100.0\"/24;\n}\nacl sundew_challenge {\n}\nacl sundew_block {\n\t\"192.0.2.2\"/32;\n}\n"},
 		{"ipset: blocks with what is left of them", "ipset", "create sundew4 hash:net family inet maxelem 65536 timeout 0\ncreate sundew6 hash:net family inet6 maxelem 65536 timeout 0\nadd sundew4 192.0.2.2 timeout 3600\n"},
 	}
 	for _, tt := range tests {

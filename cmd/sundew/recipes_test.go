@@ -175,7 +175,7 @@ func written(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-// visitFrom asks from an address of this machine, over a connection of its own.
+// visitFrom asks from an address of this machine, over a connection of its own. Without an answer the status is 0.
 func visitFrom(t *testing.T, client, url string) (status int, took time.Duration) {
 	t.Helper()
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(client)}}
@@ -189,7 +189,6 @@ func visitFrom(t *testing.T, client, url string) (status int, took time.Duration
 	began := time.Now()
 	answer, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
-		t.Log(err)
 		return 0, time.Since(began)
 	}
 	_, _ = io.Copy(io.Discard, answer.Body)

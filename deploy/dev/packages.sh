@@ -6,7 +6,7 @@ usage() {
   cat >&2 <<USAGE
 usage: packages.sh [--list]
 
-Installs with apt-get what is missing of: Java and Maven (Apache Kafka), nginx, HAProxy, Caddy, nftables, ipset, Chromium,
+Installs with apt-get what is missing of: Java and Maven (Apache Kafka), nginx, HAProxy, Caddy, Varnish, nftables, ipset, Chromium,
 CrowdSec's custom and firewall bouncers, curl, jq, ShellCheck, pip, unzip and the emulator of arm64 programs. Needs root
 only if something is missing.
 
@@ -26,6 +26,8 @@ mvn maven
 nginx nginx-light
 haproxy haproxy
 caddy caddy
+varnishd varnish
+varnishd varnish-modules
 nft nftables
 ipset ipset
 iptables iptables
