@@ -24,6 +24,8 @@ type FileConfig struct {
 	Proxies *sundew.Proxies
 	Routes  *Routes  // nil has none
 	Privacy *Privacy // nil hides nothing
+	// Once leaves out lines whose stamp was there shortly before, in whichever file, as a TopicSource does.
+	Once bool
 	// OnProgress is called after every batch with the bytes read from disk, before decompression. bytesTotal is 0 where
 	// the size is unknown, as that of standard input is.
 	OnProgress func(bytesRead, bytesTotal int64)
@@ -43,6 +45,7 @@ type Files struct {
 	current *file
 	opened  int   // files opened so far
 	offset  int64 // records of all files
+	repeats repeats
 	last    time.Time
 	stats   Stats
 	err     error // reported by every Next once its lines are delivered
@@ -57,11 +60,12 @@ type file struct {
 	number  int64 // lines read
 }
 
-// Stats counts lines, or records where a line holds several. Lines is the sum of Parsed, Skipped and all of Rejected.
+// Stats counts lines, or records where a line holds several. Lines is the sum of Parsed, Skipped, Repeated and all of Rejected.
 type Stats struct {
 	Lines    int64
 	Parsed   int64            // became events
 	Skipped  int64            // hold no request by design: blank, comment, header
+	Repeated int64            // have a stamp that was there before
 	Rejected map[string]int64 // by reason
 	Trims                     // what bounds took from the parsed ones
 }
@@ -163,6 +167,11 @@ func (f *Files) addOne(b *sundew.Batch, line []byte, size int) {
 	case parsed:
 		e.Offset = f.offset
 		f.last = e.Time
+		if f.config.Once && f.repeats.seen(e) {
+			b.Events = b.Events[:len(b.Events)-1]
+			f.stats.Repeated++
+			break
+		}
 		f.stats.Parsed++
 	case skipped:
 		b.Events = b.Events[:len(b.Events)-1]

@@ -145,6 +145,35 @@ func TestLongLinesBecomeDeadLetters(t *testing.T) {
 	}
 }
 
+// TestALineThatIsInFilesTwiceCountsOnce reads two files that share a stamped line, and one that has no stamp.
+func TestALineThatIsInFilesTwiceCountsOnce(t *testing.T) {
+	line := func(sequence uint64) string {
+		e := event(func(e *sundew.Event) { e.Gateway, e.GatewayEpoch, e.GatewaySequence = "gw-1", 7, sequence })
+		return string(e.AppendJSON(nil)) + "\n"
+	}
+	first := write(t, "a.log", []byte(line(1)+line(2)+jsonLine+"\n"+line(2)))
+	second := write(t, "b.log", []byte(line(2)+line(3)+jsonLine+"\n"))
+	for _, once := range []bool{true, false} {
+		files, err := OpenFiles([]string{first, second}, FileConfig{Once: once})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, _ := drain(t.Context(), files)
+		var offsets []int64
+		for _, e := range all.Events {
+			offsets = append(offsets, e.Offset)
+		}
+		want := []int64{0, 1, 2, 5, 6}
+		if !once {
+			want = []int64{0, 1, 2, 3, 4, 5, 6}
+		}
+		stats := files.Stats()
+		if !reflect.DeepEqual(offsets, want) || stats.Parsed != int64(len(want)) || stats.Repeated != int64(7-len(want)) || stats.Lines != 7 {
+			t.Errorf("once %v: events at %v, want %v; %+v", once, offsets, want, stats)
+		}
+	}
+}
+
 func TestTruncatedGzipGivesWhatIsThere(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	var content strings.Builder

@@ -76,7 +76,11 @@ func linesSummary(s ingest.Stats) string {
 		reasons = append(reasons, reason)
 	}
 	slices.Sort(reasons)
-	fmt.Fprintf(&out, "lines     %d\nparsed    %d\nskipped   %d\nrejected  %d\n", s.Lines, s.Parsed, s.Skipped, rejected)
+	fmt.Fprintf(&out, "lines     %d\nparsed    %d\nskipped   %d\n", s.Lines, s.Parsed, s.Skipped)
+	if s.Repeated > 0 {
+		fmt.Fprintf(&out, "repeated  %d\n", s.Repeated)
+	}
+	fmt.Fprintf(&out, "rejected  %d\n", rejected)
 	for _, reason := range reasons {
 		fmt.Fprintf(&out, "  %-40s %d\n", reason, s.Rejected[reason])
 	}

@@ -100,7 +100,7 @@ func openHistory(c Config, set *rules.Set, files []string, format string, t term
 	if err != nil {
 		return nil, nil, err
 	}
-	source, err := openLogs(files, ingest.FileConfig{Format: format, Proxies: proxies, Routes: routes, Privacy: privacy}, t)
+	source, err := openLogs(files, ingest.FileConfig{Format: format, Proxies: proxies, Routes: routes, Privacy: privacy, Once: true}, t)
 	return source, privacy, err
 }
 
