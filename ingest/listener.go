@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.yaml.in/yaml/v3"
 
 	"sundew"
 )
@@ -25,6 +26,8 @@ import (
 type ListenerConfig struct {
 	Tokens []Token `yaml:"tokens"` // none: only clients on this machine may post
 	Format string  `yaml:"format"` // of bodies that do not name theirs
+	// Mappings are those of JSON lines, by name: the format mapping:NAME. See NewDecoder for mappings in files.
+	Mappings map[string]yaml.Node `yaml:"mappings"`
 	// TrustedProxies stand between clients and gateways, and write X-Forwarded-For themselves: addresses, networks, and the
 	// names that sundew.NewProxies knows. By default nobody is trusted and the peer is the client.
 	TrustedProxies []string `yaml:"trusted_proxies"`
@@ -60,8 +63,11 @@ func DefaultListenerConfig() ListenerConfig {
 	}
 }
 
-// Validate reports the first setting that cannot work. It reads no file but those of mappings.
+// Validate reports the first setting that cannot work, and makes c.Mappings known. It reads no file but those of mappings.
 func (c ListenerConfig) Validate() error {
+	if err := defineMappings(c.Mappings); err != nil {
+		return err
+	}
 	if _, err := NewDecoder(c.Format); err != nil {
 		return fmt.Errorf("ingest.format: %w", err)
 	}

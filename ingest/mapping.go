@@ -60,6 +60,19 @@ func newMapped(file string) (Decoder, error) {
 	return first.(*mapping).decoder(), nil
 }
 
+// defineMappings makes mappings of the configuration known by their names. They go before files of the same name.
+func defineMappings(named map[string]yaml.Node) error {
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		node := named[name]
+		m, err := readMappingNode("ingest.mappings."+name, &node)
+		if err != nil {
+			return err
+		}
+		mappings.Store(name, m)
+	}
+	return nil
+}
+
 func readMapping(file string) ([]byte, error) {
 	if file == "" {
 		return nil, errors.New("name its file, as in mapping:shop.yaml")
@@ -97,15 +110,22 @@ func (m *mapping) decoder() Decoder {
 // A path has the keys from the outside to the inside, joined by dots; elements of arrays are numbers from 0. An error has
 // the file, the line and the remedy.
 func parseMapping(file string, text []byte) (*mapping, error) {
-	p := mappingParser{file: file, m: &mapping{fields: map[string]*field{}, arrays: map[string]bool{}}}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
-	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s:1: a mapping has one line per field, such as client.address: peer.ip", file)
+	if len(doc.Content) == 0 {
+		doc.Content = []*yaml.Node{{Line: 1}}
 	}
-	top := doc.Content[0]
+	return readMappingNode(file, doc.Content[0])
+}
+
+// readMappingNode reads the object of a mapping; file is what errors call the place where it stands.
+func readMappingNode(file string, top *yaml.Node) (*mapping, error) {
+	p := mappingParser{file: file, m: &mapping{fields: map[string]*field{}, arrays: map[string]bool{}}}
+	if top.Kind != yaml.MappingNode {
+		return nil, p.error(top, "a mapping has one line per field, such as client.address: peer.ip")
+	}
 	seen := map[string]bool{}
 	for i := 0; i < len(top.Content); i += 2 {
 		key := top.Content[i]

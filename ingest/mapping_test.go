@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"sundew"
 )
 
@@ -33,6 +35,37 @@ func mapped(t *testing.T, text string) Decoder {
 		t.Fatal(err)
 	}
 	return m.decoder()
+}
+
+// TestMappingsOfTheConfiguration reads them as they stand in the file of settings.
+func TestMappingsOfTheConfiguration(t *testing.T) {
+	read := func(text string) ListenerConfig {
+		c := DefaultListenerConfig()
+		if err := yaml.Unmarshal([]byte(text), &c); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	const shop = "format: mapping:inline\nmappings:\n  inline:\n    timestamp: at\n    client.address: [real, peer]\n"
+	if err := read(shop).Validate(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := NewDecoder("mapping:inline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := decodeOne(t, d, `{"at":"2026-11-24T12:00:00Z","peer":"192.0.2.9"}`); err != nil || e.Client.String() != "192.0.2.9" {
+		t.Errorf("%s, %v", e.AppendJSON(nil), err)
+	}
+	for text, want := range map[string]string{
+		"mappings:\n  inline:\n    timestamp: at\n    client.adress: peer\n": `ingest.mappings.inline:4: no field of events is called "client.adress", did you mean "client.address"?`,
+		"mappings: {inline: [at]}":     "ingest.mappings.inline:1: a mapping has one line per field",
+		"format: mapping:nowhere.yaml": "nowhere.yaml",
+	} {
+		if err := read(text).Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
 }
 
 func TestMapping(t *testing.T) {
