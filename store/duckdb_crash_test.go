@@ -36,7 +36,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const childBatch = 500
+const (
+	childBatch  = 500
+	childDeaths = 4 // in one test, at most
+)
 
 // writeWithoutEnd records batches and tells the resume point after each, until a write fails.
 func writeWithoutEnd(ctx context.Context, path string, out io.Writer) error {
@@ -63,6 +66,11 @@ func writeWithoutEnd(ctx context.Context, path string, out io.Writer) error {
 		made := decision(strconv.FormatInt(next, 10), 0, ip("192.0.2.1"), sundew.ActionBlock)
 		if err := d.Record(ctx, b, []sundew.Score{score}, []sundew.Decision{made}); err != nil {
 			again := d.Record(ctx, b, []sundew.Score{score}, []sundew.Decision{made})
+			return errors.Join(err, again, d.Close())
+		}
+		asked := evaluation(&events[0], ip("192.0.2.1"), 1)
+		if err := d.RecordEvaluations(ctx, []Evaluation{asked}); err != nil {
+			again := d.RecordEvaluations(ctx, []Evaluation{asked})
 			return errors.Join(err, again, d.Close())
 		}
 		next = b.Position.Next
@@ -141,6 +149,15 @@ func checkWhole(t *testing.T, path string, acknowledged int64) {
 		t.Fatal(err)
 	}
 	equal(t, "requests by minute", counted[0], batches*childBatch)
+	type sums struct{ rows, distinct int64 }
+	evaluations, err := collect(t.Context(), d.db, `SELECT count(*), count(DISTINCT log_offset) FROM evaluations`, func(r row) (s sums, err error) { return s, r.Scan(&s.rows, &s.distinct) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One that was on its way when the child died is lost, as those in a Buffer are.
+	if e := evaluations[0]; e.rows != e.distinct || e.rows > batches || e.rows < batches-childDeaths {
+		t.Errorf("%d evaluations of %d events in %d batches", e.rows, e.distinct, batches)
+	}
 }
 
 func TestKillLeavesWholeBatches(t *testing.T) {
