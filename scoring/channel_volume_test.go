@@ -211,3 +211,23 @@ func TestVolumesSurviveARestart(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkSettleVolumes is what the turn of a day costs where all classes of routes are in use, of every kind.
+func BenchmarkSettleVolumes(b *testing.B) {
+	rng := rand.New(rand.NewPCG(31, 32))
+	v := new(volumes)
+	for of := range numVolumes {
+		v.days[of] = 200_000
+		for class := 1; class <= routeClasses; class++ {
+			p := new(peaks)
+			mean := rng.ExpFloat64() * 4
+			for range 1000 {
+				p[countBin(uint8(min(1+rng.ExpFloat64()*mean, 255)))] += 20
+			}
+			v.peaks[of][class] = p
+		}
+	}
+	for b.Loop() {
+		v.settle()
+	}
+}

@@ -71,11 +71,12 @@ func FitGPDBelow(exceedances []float64, ceiling float64) (GPD, error) {
 	within := func(at []float64) GPD {
 		return GPD{min(max(at[0], minXi), maxXi), min(math.Exp(at[1]), maxScale*ceiling)}
 	}
+	equal := runsOf(sample)
 	loss := func(at []float64) float64 {
 		g := within(at)
 		sum := 0.0
-		for _, y := range sample {
-			sum -= g.logDensity(y)
+		for _, run := range equal {
+			sum -= float64(run.n * g.logDensity(run.y))
 		}
 		if !math.IsInf(ceiling, 1) {
 			sum += float64(float64(len(sample)) * math.Log(-math.Expm1(g.LogSurvival(ceiling))))
@@ -84,6 +85,19 @@ func FitGPDBelow(exceedances []float64, ceiling float64) (GPD, error) {
 	}
 	start := momentsGPD(sample)
 	return within(minimise(loss, []float64{start.Xi, math.Log(start.Sigma)}, .2)), nil
+}
+
+// A run is how many equal members a sample has. Counts that were put into bins make few of them.
+type run struct{ y, n float64 }
+
+func runsOf(sorted []float64) (runs []run) {
+	for i, y := range sorted {
+		if i == 0 || y != sorted[i-1] {
+			runs = append(runs, run{y, 0})
+		}
+		runs[len(runs)-1].n++
+	}
+	return runs
 }
 
 func sortedBelow(exceedances []float64, ceiling float64) ([]float64, error) {
