@@ -97,7 +97,10 @@ start_node() {
   setsid java -Xms128m -Xmx512m -XX:+UseSerialGC -cp "$jars/*" \
     -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" \
     kafka.Kafka "$dir/server.properties" </dev/null >>"$dir/log" 2>&1 &
-  printf '%s\n' "$!" >"$dir/pid"
+  local pid=$!
+  printf '%s\n' "$pid" >"$dir/pid"
+  # A busy machine takes a while to make the child the program that node_pid looks for.
+  until node_pid "$n" >/dev/null || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 }
 
 # How many brokers the one on a port believes to be alive: the first number in the answer to a Metadata request,
