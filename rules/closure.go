@@ -41,11 +41,17 @@ func (c *closer) test(e ast.Expr) test {
 		}
 		return func(v *view) bool { return !inner(v) }
 	case operators.Equals, operators.NotEquals:
+		if t := c.compareFeature(name, args[0], args[1]); t != nil {
+			return t
+		}
 		if t := equalTexts(name, c.text(args[0]), c.text(args[1])); t != nil {
 			return t
 		}
 		return compare(name, c.number(args[0]), c.number(args[1]))
 	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
+		if t := c.compareFeature(name, args[0], args[1]); t != nil {
+			return t
+		}
 		return compare(name, c.number(args[0]), c.number(args[1]))
 	case operators.In:
 		return c.membership(args[0], args[1])
@@ -90,6 +96,47 @@ func compare(operator string, left, right func(*view) float64) test {
 		return func(v *view) bool { return left(v) > right(v) }
 	}
 	return func(v *view) bool { return left(v) >= right(v) }
+}
+
+// compareFeature is compare for the most frequent clause, a count of the entity against a constant, in one call.
+func (c *closer) compareFeature(operator string, left, right ast.Expr) test {
+	if left.Kind() != ast.IdentKind {
+		return nil
+	}
+	variable := c.vars[left.AsIdent()]
+	if variable == nil || !variable.counts {
+		return nil
+	}
+	limit, known := c.constant(right)
+	if !known {
+		return nil
+	}
+	f := variable.feature
+	switch operator {
+	case operators.Equals:
+		return func(v *view) bool { return v.score.Features[f] == limit }
+	case operators.NotEquals:
+		return func(v *view) bool { return v.score.Features[f] != limit }
+	case operators.Less:
+		return func(v *view) bool { return v.score.Features[f] < limit }
+	case operators.LessEquals:
+		return func(v *view) bool { return v.score.Features[f] <= limit }
+	case operators.Greater:
+		return func(v *view) bool { return v.score.Features[f] > limit }
+	}
+	return func(v *view) bool { return v.score.Features[f] >= limit }
+}
+
+// constant is a number that is written out or a parameter.
+func (c *closer) constant(e ast.Expr) (float64, bool) {
+	if e.Kind() != ast.IdentKind {
+		return literalNumber(e)
+	}
+	read := constantNumber(c.params[e.AsIdent()])
+	if read == nil {
+		return 0, false
+	}
+	return read(nil), true
 }
 
 // number reads a numeric variable, parameter or literal, the nats of a channel, or a product, sum or difference of

@@ -106,7 +106,7 @@ func (e *Engine) decide(s *sundew.Score) {
 // for the first match. It is not asked about a shared entity for what a tenured device does, which answers for itself.
 func (e *Engine) evaluate(s *sundew.Score, rec *record) *record {
 	for _, r := range e.set.running[s.Entity.Kind] {
-		if !r.scope.includes(s.Event) {
+		if r.scope.narrow && !r.scope.includes(s.Event) {
 			continue
 		}
 		matched := e.matches(r)
@@ -126,6 +126,9 @@ func (e *Engine) evaluate(s *sundew.Score, rec *record) *record {
 // matches evaluates a rule. What cannot be evaluated does not match.
 func (e *Engine) matches(r *rule) bool {
 	e.stats.Evaluations++
+	if r.when.fast != nil && !r.when.fast(e.view) {
+		return false
+	}
 	e.view.at(r)
 	matched, err := r.when.holds(e.view)
 	if matched && len(r.unless) > 0 {

@@ -13,6 +13,7 @@ import (
 // A scope says which requests a rule looks at. It is asked before the condition and costs a few comparisons; what it
 // leaves empty holds for every request.
 type scope struct {
+	narrow   bool // something below is not empty
 	routes   []route
 	methods  []string
 	paths    []string // prefixes
@@ -35,6 +36,7 @@ func (f *file) readScope(n *yaml.Node, s *scope) {
 		optional("paths", f.texts("paths", &s.paths)),
 		optional("status", f.sequence("status", func(n *yaml.Node) { f.readStatus(n, s) })),
 	)
+	s.narrow = len(s.routes)+len(s.methods)+len(s.paths)+len(s.statuses) > 0
 	for _, m := range s.methods {
 		if m != strings.ToUpper(m) || m == "" {
 			f.note(n, "", "scope: method %q is not in upper case", m)

@@ -18,6 +18,8 @@ type variable struct {
 	name    string
 	window  time.Duration // that the value looks back; 0 where there is none
 	unit    string        // "" for what has none
+	counts  bool          // feature says which count of the entity it is
+	feature sundew.Feature
 	help    string
 	text    func(*sundew.Score) string
 	integer func(*sundew.Score) int64
@@ -49,6 +51,7 @@ func featureVariables(kind sundew.Kind) []variable {
 		v := numberVariable(kind.String()+"."+info.Name, info.Help,
 			func(s *sundew.Score) *float64 { return &s.Features[i] }).in(info.Unit)
 		v.window = info.Window
+		v.counts, v.feature = true, sundew.Feature(i)
 		vars = append(vars, v)
 	}
 	return vars
