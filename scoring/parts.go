@@ -27,7 +27,7 @@ func (p *parts[T]) take() uint32 {
 		return number
 	}
 	if p.used == len(p.chunks)*chunk {
-		p.chunks = append(p.chunks, new([chunk]T))
+		p.chunks = moreChunks(p.chunks)
 	}
 	p.used++
 	return uint32(p.used)

@@ -23,14 +23,29 @@ type table struct {
 const (
 	firstIndex = 64
 	chunk      = 256 // states; growth by chunks copies nothing
+	manyChunks = 64  // from here on they come several at a time
 )
+
+// moreChunks adds empty chunks. Those of a large table are parts of larger objects: what a collection of garbage costs goes
+// with the number of objects.
+func moreChunks[T any](chunks []*[chunk]T) []*[chunk]T {
+	n := 1
+	if len(chunks) >= manyChunks {
+		n = manyChunks / 4
+	}
+	some := make([][chunk]T, n)
+	for i := range some {
+		chunks = append(chunks, &some[i])
+	}
+	return chunks
+}
 
 func (t *table) at(slot int) *hot { return &t.arena[slot/chunk][slot%chunk] }
 
 // extend adds an empty slot.
 func (t *table) extend() (slot int) {
 	if t.used == len(t.arena)*chunk {
-		t.arena = append(t.arena, new([chunk]hot))
+		t.arena = moreChunks(t.arena)
 	}
 	t.used++
 	return t.used - 1
