@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -308,7 +309,7 @@ func (e *Engine) withdraw(rec *record, t Trip) (n int) {
 // Trips returns the brakes that hold, of rules by id and then of policies by id.
 func (e *Engine) Trips() []Trip {
 	var trips []Trip
-	for _, t := range append(e.brake.tripped[:len(e.brake.tripped):len(e.brake.tripped)], e.brake.frozen...) {
+	for _, t := range slices.Concat(e.brake.tripped, e.brake.frozen) {
 		if t != nil {
 			trips = append(trips, *t)
 		}
