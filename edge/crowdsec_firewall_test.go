@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -49,7 +48,7 @@ exec "$0" -test.run '^TestFirewallBouncer$' -test.v -test.count=1`, os.Args[0])
 	go func() { done <- l.Run(running) }()
 	defer func() {
 		stop()
-		<-done
+		_ = <-done
 	}()
 	api := httptest.NewServer(hello)
 	defer api.Close()
