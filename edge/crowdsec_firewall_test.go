@@ -48,7 +48,9 @@ exec "$0" -test.run '^TestFirewallBouncer$' -test.v -test.count=1`, os.Args[0])
 	go func() { done <- l.Run(running) }()
 	defer func() {
 		stop()
-		_ = <-done
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}()
 	api := httptest.NewServer(hello)
 	defer api.Close()
