@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"math/bits"
 	"strings"
 	"time"
 
@@ -15,8 +16,10 @@ type Engine struct {
 	table table
 	brake brake
 	fired []*rule // rules that matched the score at hand
-	out   []sundew.Decision
-	stats Stats
+
+	candidates []uint64 // rules that the score at hand may match, by their places
+	out        []sundew.Decision
+	stats      Stats
 }
 
 var (
@@ -102,25 +105,45 @@ func (e *Engine) decide(s *sundew.Score) {
 	e.table.sweep(s.Time)
 }
 
-// evaluate runs the rules of the entity's kind and adds their points. It returns the entity's record, which it makes
-// for the first match. It is not asked about a shared entity for what a tenured device does, which answers for itself.
+// evaluate runs the rules of the entity's kind that it may match and adds their points. It returns the entity's record,
+// which it makes for the first match. It is not asked about a shared entity for what a tenured device does, which answers
+// for itself.
 func (e *Engine) evaluate(s *sundew.Score, rec *record) *record {
-	for _, r := range e.set.running[s.Entity.Kind] {
-		if r.scope.narrow && !r.scope.includes(s.Event) {
-			continue
-		}
-		matched := e.matches(r)
-		if !matched && rec == nil {
-			continue
-		}
-		if rec == nil {
-			rec = e.table.add(s.Entity)
-		}
-		if rec.note(r, matched, s.Time) {
-			e.fired = append(e.fired, r)
+	running := &e.set.running[s.Entity.Kind]
+	e.candidates = running.candidates(e.candidates, s)
+	if rec != nil {
+		e.noteOthers(s, rec)
+	}
+	for i, word := range e.candidates {
+		for ; word != 0; word &= word - 1 {
+			r := running.rules[i*64+bits.TrailingZeros64(word)]
+			if r.scope.narrow && !r.scope.includes(s.Event) {
+				continue
+			}
+			matched := e.matches(r)
+			if !matched && rec == nil {
+				continue
+			}
+			if rec == nil {
+				rec = e.table.add(s.Entity)
+			}
+			if rec.note(r, matched, s.Time) {
+				e.fired = append(e.fired, r)
+			}
 		}
 	}
 	return rec
+}
+
+// noteOthers notes that the rules that have matched before and are no candidates do not match now.
+func (e *Engine) noteOthers(s *sundew.Score, rec *record) {
+	for i := range rec.contributions {
+		r := rec.contributions[i].rule
+		candidate := e.candidates[r.place/64]>>(r.place%64)&1 == 1
+		if !candidate && (!r.scope.narrow || r.scope.includes(s.Event)) {
+			rec.note(r, false, s.Time)
+		}
+	}
 }
 
 // matches evaluates a rule. What cannot be evaluated does not match.

@@ -27,11 +27,13 @@ const (
 // A rule is one compiled Rule file. It is immutable and holds no state of an entity.
 type rule struct {
 	RuleInfo
-	kind  sundew.Kind
-	name  string // id@version
-	path  string // of the file
-	body  string // see Body
-	order int    // place among the rules of the set, which are ordered by id
+	kind   sundew.Kind
+	name   string  // id@version
+	path   string  // of the file
+	body   string  // see Body
+	order  int     // place among the rules of the set, which are ordered by id
+	place  int     // among those that run for its kind
+	guards []guard // of its condition
 
 	scope  scope
 	vars   map[string]*variable
@@ -246,6 +248,9 @@ func (r *rule) close(s *scanner) {
 	for _, c := range append([]*condition{r.when}, r.unless...) {
 		closer := closer{c.ast, r.vars, r.params, s}
 		c.fast = closer.test(c.ast.Expr())
+		if c == r.when {
+			r.guards = closer.guards(c.ast.Expr())
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ type Set struct {
 	lists    map[string]*list
 	allow    []*list // the lists of purpose allow, by id
 
-	running [sundew.NumKinds][]*rule // active, canary and shadow rules of a kind, by id
+	running [sundew.NumKinds]lineup // active, canary and shadow rules of a kind
 	policy  [sundew.NumKinds]*policy
 	lengths map[string]*policy // of networks, by the bits of their prefixes
 	scanner scanner            // of the patterns of all rules
@@ -31,8 +31,11 @@ func (s *Set) arrange() {
 		r.order = i
 		r.close(&s.scanner)
 		if r.runs() {
-			s.running[r.kind] = append(s.running[r.kind], r)
+			s.running[r.kind].add(r)
 		}
+	}
+	for kind := range s.running {
+		s.running[kind].arrange()
 	}
 	s.scanner.build()
 	s.lengths = map[string]*policy{}
