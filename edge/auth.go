@@ -24,6 +24,9 @@ type FeedConfig struct {
 	Keys    []Key         `yaml:"keys"`     // none: clients on this machine only
 	MinWait time.Duration `yaml:"min_wait"` // what edges are asked to wait between two answers
 	MaxWait time.Duration `yaml:"max_wait"` // the longest that a request is held
+	// SigningKeys are files with the Ed25519 keys that the list is signed with; see LoadSigner.
+	SigningKeys []string `yaml:"signing_keys"`
+	Signer      *Signer  `yaml:"-"` // of SigningKeys; nil: nothing is signed
 }
 
 // DefaultFeedConfig serves this machine only.

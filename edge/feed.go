@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"encoding/json"
 	"log/slog"
 	"net/http"
 
@@ -30,6 +31,7 @@ type feedMetrics struct {
 //	GET /feed/v1/changes.bin?cursor=&wait=30s  the same by entity, in a few bytes each; see ParseBinaryChanges
 //	GET /feed/v1/snapshot.{ndjson,bin,mmdb,haproxy,nginx,ipset,nft,varnish}   the whole list; ETag is the cursor
 //	GET /feed/v1/stream                        changes as server-sent events
+//	GET /feed/v1/keys                          the public keys that signatures are checked with
 //
 // each with kinds= and actions=, comma-separated, to ask for less. A client shows its key as Authorization: Bearer or
 // X-Api-Key; with no keys configured only clients on this machine are served, and none that came through a proxy.
@@ -51,6 +53,7 @@ func NewFeed(c FeedConfig, log *Log, reg prometheus.Registerer, logger *slog.Log
 	mux.HandleFunc("GET /feed/v1/changes", f.changes)
 	mux.HandleFunc("GET /feed/v1/changes.bin", f.binaryChanges)
 	mux.HandleFunc("GET /feed/v1/stream", f.stream)
+	mux.HandleFunc("GET /feed/v1/keys", f.keys)
 	for _, v := range views {
 		mux.HandleFunc("GET /feed/v1/snapshot."+v.extension, func(w http.ResponseWriter, r *http.Request) { f.snapshot(w, r, v) })
 	}
@@ -74,6 +77,18 @@ func (f *feed) guarded(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// keys answers GET /feed/v1/keys. Who takes keys from here trusts the way on which they come; later answers need no trust.
+func (f *feed) keys(w http.ResponseWriter, _ *http.Request) {
+	answer := struct {
+		PublicKeys []PublicKey `json:"public_keys"`
+	}{[]PublicKey{}}
+	if f.Signer != nil {
+		answer.PublicKeys = f.Signer.PublicKeys()
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
 }
 
 // requestFilter reads kinds= and actions=.

@@ -3,6 +3,8 @@ package edge
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,12 +16,18 @@ import (
 // sumFiltered is the size of a list up to which filtered trailers carry a sum: each costs a pass over the list.
 const sumFiltered = 10_000
 
+// maxNonce is how much of a request's nonce comes back.
+const maxNonce = 64
+
 // writeGrace is the time that an answer may take to be read, whatever the server's own timeout.
 const writeGrace = 30 * time.Second
 
 // changes answers GET /feed/v1/changes. The client holds the cursor, so an answer that is lost costs nothing.
 func (f *feed) changes(w http.ResponseWriter, r *http.Request) {
-	f.answerChanges(w, r, contentNDJSON, f.await)
+	nonce := clipped(r.URL.Query().Get("nonce"), maxNonce)
+	f.answerChanges(w, r, contentNDJSON, func(ctx context.Context, cursor sundew.Cursor, want filter) ([]byte, bool) {
+		return f.await(ctx, cursor, want, nonce)
+	})
 }
 
 // answerChanges answers with what await returns: the changes after a cursor, in some form. ok is false when the cursor is
@@ -72,7 +80,8 @@ func (f *feed) waitOf(r *http.Request) (time.Duration, error) {
 
 // await returns the changes that the client wants and their trailer, at once if there are any, else when there are or
 // ctx ends. ok is false when the cursor is void.
-func (f *feed) await(ctx context.Context, cursor sundew.Cursor, want filter) (body []byte, ok bool) {
+func (f *feed) await(ctx context.Context, cursor sundew.Cursor, want filter, nonce string) (body []byte, ok bool) {
+	asked := cursor
 	for {
 		proof := f.log.proof()
 		if proof != nil && len(proof.items) > sumFiltered && !want.everything() {
@@ -95,7 +104,7 @@ func (f *feed) await(ctx context.Context, cursor sundew.Cursor, want filter) (bo
 		end.Cursor = next.String()
 		lines := appendChanges(nil, f.log.epoch, raw, want)
 		if len(lines) > 0 || ctx.Err() != nil || f.log.Wait(ctx, next) != nil {
-			return appendTrailer(lines, end), true
+			return f.withTrailer(lines, end, asked, nonce), true
 		}
 		cursor = next
 	}
@@ -126,9 +135,14 @@ func appendChanges(dst []byte, epoch string, raw []change, want filter) []byte {
 	return dst
 }
 
-func appendTrailer(dst []byte, t trailer) []byte {
-	line, _ := json.Marshal(t) // strings and numbers
-	return append(append(dst, line...), '\n')
+// withTrailer ends an answer, and where the feed signs binds its trailer to the lines before it and to the question.
+func (f *feed) withTrailer(lines []byte, end trailer, asked sundew.Cursor, nonce string) []byte {
+	if f.Signer != nil {
+		sum, now := sha256.Sum256(lines), f.log.now().UTC()
+		end.From, end.Nonce, end.ChangesSHA256, end.Time = asked.String(), nonce, hex.EncodeToString(sum[:]), &now
+	}
+	line, _ := json.Marshal(end) // strings and numbers
+	return append(append(lines, f.Signer.sign(purposeChanges, line)...), '\n')
 }
 
 func (f *feed) reset(w http.ResponseWriter, detail string) {

@@ -50,7 +50,7 @@ func (f *feed) awaitBinary(ctx context.Context, cursor sundew.Cursor, want filte
 func (f *feed) binaryBody(l *list, gone []sundew.Entity) []byte {
 	var body bytes.Buffer
 	w := bufio.NewWriter(&body)
-	s := snapshot{l, f.log.now(), f.log.allow, func(string) {}}
+	s := snapshot{l, f.log.now(), f.log.allow, func(string) {}, nil}
 	_ = writeBinaryForm(w, binaryChangesMagic, s, gone) // memory takes everything
 	_ = w.Flush()
 	return body.Bytes()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"sundew"
 )
@@ -15,6 +16,13 @@ import (
 //	change    {"cursor":"e.5","op":"add","decision":{...}}
 //	trailer   {"cursor":"e.7","min_wait_ms":500,"count":123,"list_sha256":"..."}
 //	header    {"cursor":"e.7","count":123,"list_sha256":"...","allow":["ip:192.0.2.1"]}
+//
+// where the feed has signing keys, with what makes one answer differ from all others, and signatures at the end (see
+// Signer):
+//
+//	trailer   {...,"from":"e.5","nonce":"...","changes_sha256":"...","time":"...","signatures":[{"key":"...","ed25519":"..."}]}
+//	header    {...,"time":"...","signatures":[...]}
+//
 //	reset     {"reset":true,"cursor":"e.7","detail":"..."}
 //	record    the decision record of a snapshot
 //
@@ -28,6 +36,12 @@ type trailer struct {
 	MinWaitMS int64  `json:"min_wait_ms"`
 	Count     *int   `json:"count,omitempty"`
 	SHA256    string `json:"list_sha256,omitempty"`
+
+	// What a signed answer is bound to.
+	From          string     `json:"from,omitempty"`  // the cursor of the request
+	Nonce         string     `json:"nonce,omitempty"` // of the request
+	ChangesSHA256 string     `json:"changes_sha256,omitempty"`
+	Time          *time.Time `json:"time,omitempty"`
 }
 
 // header begins a snapshot.
@@ -36,6 +50,8 @@ type header struct {
 	Count  int      `json:"count"`
 	SHA256 string   `json:"list_sha256"`
 	Allow  []string `json:"allow,omitempty"` // entities to leave alone even where a decision covers them
+
+	Time *time.Time `json:"time,omitempty"` // of a signed list
 }
 
 // reset tells a client to take a snapshot.
@@ -68,12 +84,9 @@ type feedLine struct {
 // parseFeedLine reads a line of /feed/v1/changes.
 func parseFeedLine(line []byte) (feedLine, error) {
 	var j struct {
-		Cursor    string           `json:"cursor"`
-		Op        sundew.Op        `json:"op"`
-		Decision  *sundew.Decision `json:"decision"`
-		MinWaitMS int64            `json:"min_wait_ms"`
-		Count     *int             `json:"count"`
-		SHA256    string           `json:"list_sha256"`
+		Op       sundew.Op        `json:"op"`
+		Decision *sundew.Decision `json:"decision"`
+		trailer
 	}
 	if err := json.Unmarshal(line, &j); err != nil {
 		return feedLine{}, fmt.Errorf("feed line: %w", err)
@@ -86,7 +99,7 @@ func parseFeedLine(line []byte) (feedLine, error) {
 		if j.MinWaitMS < 0 || (j.Count != nil && *j.Count < 0) {
 			return feedLine{}, errors.New("feed line: negative count or wait")
 		}
-		return feedLine{cursor: cursor, trailer: &trailer{j.Cursor, j.MinWaitMS, j.Count, j.SHA256}}, nil
+		return feedLine{cursor: cursor, trailer: &j.trailer}, nil
 	}
 	if j.Decision == nil || (j.Op != sundew.OpAdd && j.Op != sundew.OpDelete) {
 		return feedLine{}, fmt.Errorf("feed line: neither a change nor a trailer: op %q", j.Op)

@@ -33,6 +33,8 @@ type snapshot struct {
 	at    time.Time
 	allow *allowList
 	omit  func(reason string) // counts a decision that the format cannot express
+
+	signer *Signer // nil: it is not signed
 }
 
 // snapshot answers GET /feed/v1/snapshot.*. What it says is the same for the same ETag.
@@ -61,9 +63,8 @@ func (f *feed) snapshot(w http.ResponseWriter, r *http.Request, v view) {
 	}
 	out := encoded(w, r)
 	buffered := bufio.NewWriterSize(out, 64<<10)
-	err = v.write(buffered, snapshot{list.only(v.narrow(asked)), f.log.now(), f.log.allow, func(reason string) {
-		f.metrics.omitted.WithLabelValues(v.extension, reason).Inc()
-	}})
+	omit := func(reason string) { f.metrics.omitted.WithLabelValues(v.extension, reason).Inc() }
+	err = v.write(buffered, snapshot{list.only(v.narrow(asked)), f.log.now(), f.log.allow, omit, f.Signer})
 	if err == nil {
 		err = buffered.Flush()
 	}

@@ -261,7 +261,7 @@ func TestSnapshots(t *testing.T) {
 
 	t.Run("ndjson: what a follower reads is what is in force", func(t *testing.T) {
 		got := ask(t, http.MethodGet, server.URL+"/feed/v1/snapshot.ndjson")
-		list, allow, err := readSnapshot(strings.NewReader(got.body), func(int) error { return nil })
+		list, _, allow, err := readSnapshot(strings.NewReader(got.body), asItIs, func(int) error { return nil })
 		if err != nil {
 			t.Fatal(err)
 		}

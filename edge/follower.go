@@ -21,6 +21,7 @@ import (
 type FollowerConfig struct {
 	URL        string          `yaml:"url"`         // of the control plane, such as https://sundew.example:8080
 	Key        string          `yaml:"key"`         // the secret whose hash the feed knows
+	PublicKeys []PublicKey     `yaml:"public_keys"` // one of them must have signed; empty: signatures are not looked at
 	ListFile   string          `yaml:"list_file"`   // the last good list; empty: none is kept
 	Allow      []sundew.Entity `yaml:"allow"`       // left alone here, beside what the control plane leaves alone
 	Kinds      []string        `yaml:"kinds"`       // ask for these only; empty: all
@@ -59,6 +60,9 @@ func (c FollowerConfig) Validate() error {
 	}
 	if c.MaxEntries < 1 || c.MaxBytes < 1 || c.FreeGrowth < 0 {
 		return fmt.Errorf("max_entries %d, max_bytes %d, free_growth %d: want at least 1, 1 and 0", c.MaxEntries, c.MaxBytes, c.FreeGrowth)
+	}
+	if len(c.PublicKeys) > maxPublicKeys {
+		return fmt.Errorf("%d public keys: want at most %d", len(c.PublicKeys), maxPublicKeys)
 	}
 	for _, entity := range c.Allow {
 		if _, err := canonicalEntity(entity); err != nil {
@@ -115,6 +119,7 @@ type Follower struct {
 	metrics followerMetrics
 
 	answered time.Time       // when the feed last gave an answer that was believed
+	issued   time.Time       // the latest signed answer that was believed
 	allow    []sundew.Entity // of the control plane
 	saved    sundew.Cursor   // what the list file holds
 	savedAt  time.Time

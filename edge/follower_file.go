@@ -30,7 +30,7 @@ func (f *Follower) restore(ctx context.Context) bool {
 		f.logger.WarnContext(ctx, "list file not used, starting without decisions", "file", f.ListFile, "error", err)
 		return false
 	}
-	f.allow, f.saved, f.savedAt = allow, list.Cursor, at
+	f.allow, f.saved, f.savedAt, f.issued = allow, list.Cursor, at, at
 	f.table.Replace(list, append(allow, f.Allow...))
 	f.table.SetStale(at.Add(f.MaxStale))
 	f.metrics.entries.Set(float64(f.table.Len()))
@@ -48,7 +48,7 @@ func loadList(name string, limit int) (list sundew.Blocklist, allow []sundew.Ent
 	if err != nil {
 		return list, nil, written, err
 	}
-	list, allow, err = readSnapshot(file, func(count int) error {
+	list, _, allow, err = readSnapshot(file, asItIs, func(count int) error {
 		if count > limit {
 			return refused("too_long", "%d decisions, at most %d are believed", count, limit)
 		}
@@ -56,6 +56,9 @@ func loadList(name string, limit int) (list sundew.Blocklist, allow []sundew.Ent
 	})
 	return list, allow, info.ModTime(), err
 }
+
+// asItIs believes the header of a file that we have written ourselves.
+func asItIs(line []byte) ([]byte, error) { return line, nil }
 
 // save writes the list to its file, unless it was done within the interval. The file's time is that of the last answer,
 // because it says how fresh the list was.

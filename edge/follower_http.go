@@ -4,6 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -35,8 +38,16 @@ func (f *Follower) takeSnapshot(ctx context.Context) error {
 		return fmt.Errorf("get snapshot: %w", err)
 	}
 	defer func() { _ = body.Close() }()
-	list, allow, err := readSnapshot(body, f.plausible)
+	list, issued, allow, err := readSnapshot(body, func(line []byte) ([]byte, error) {
+		return signedPart(f.PublicKeys, purposeSnapshot, line)
+	}, f.plausible)
 	if err != nil {
+		return err
+	}
+	if at := f.table.Cursor(); len(f.PublicKeys) > 0 && list.Cursor.Epoch == at.Epoch && list.Cursor.Seq < at.Seq {
+		return refused(reasonRolledBack, "the list is of cursor %s, ours of %s", list.Cursor, at)
+	}
+	if err := f.inTime(issued); err != nil {
 		return err
 	}
 	f.allow = allow
@@ -45,44 +56,66 @@ func (f *Follower) takeSnapshot(ctx context.Context) error {
 	return nil
 }
 
-// readSnapshot reads a header and the records behind it, and proves them by the header's checksum. plausible judges the
-// count before anything is read.
-func readSnapshot(r io.Reader, plausible func(count int) error) (list sundew.Blocklist, allow []sundew.Entity, err error) {
+// clockSlack is by how much signed answers may seem to go back in time.
+const clockSlack = 5 * time.Minute
+
+// inTime refuses what was signed before an answer that was believed already. Where signatures are not looked at there is
+// no such time.
+func (f *Follower) inTime(issued *time.Time) error {
+	if len(f.PublicKeys) == 0 {
+		return nil
+	}
+	if issued == nil || issued.Before(f.issued.Add(-clockSlack)) {
+		return refused(reasonRolledBack, "the answer was signed at %v, an earlier one at %v: it is an old one, or the feed's clock was set back", issued, f.issued)
+	}
+	if issued.After(f.issued) {
+		f.issued = *issued
+	}
+	return nil
+}
+
+// readSnapshot reads a header and the records behind it, and proves them by the header's checksum. signed returns what is
+// to be believed of the header's line, and plausible judges the count before anything else is read.
+func readSnapshot(r io.Reader, signed func(line []byte) ([]byte, error), plausible func(count int) error) (list sundew.Blocklist, issued *time.Time, allow []sundew.Entity, err error) {
 	lines := linesOf(r)
 	if !lines.Scan() {
-		return list, nil, fmt.Errorf("read snapshot: %w", endOf(lines))
+		return list, nil, nil, fmt.Errorf("read snapshot: %w", endOf(lines))
 	}
-	h, cursor, allow, err := parseHeader(lines.Bytes())
+	head, err := signed(lines.Bytes())
 	if err != nil {
-		return list, nil, &refusal{"malformed", err}
+		return list, nil, nil, err
+	}
+	h, cursor, allow, err := parseHeader(head)
+	if err != nil {
+		return list, nil, nil, &refusal{"malformed", err}
 	}
 	if err := plausible(h.Count); err != nil {
-		return list, nil, err
+		return list, nil, nil, err
 	}
 	rules := make(map[string]string)
 	for lines.Scan() {
 		if len(list.Decisions) == h.Count {
-			return list, nil, refused(reasonMismatch, "snapshot %s has more than the %d decisions it announced", h.Cursor, h.Count)
+			return list, nil, nil, refused(reasonMismatch, "snapshot %s has more than the %d decisions it announced", h.Cursor, h.Count)
 		}
 		d, err := parseRecord(lines.Bytes())
 		if err != nil {
-			return list, nil, &refusal{"malformed", err}
+			return list, nil, nil, &refusal{"malformed", err}
 		}
 		d.Evidence, d.Sentence = nil, ""
 		d.Rule = interned(rules, d.Rule)
 		list.Decisions = append(list.Decisions, d)
 	}
 	if err := lines.Err(); err != nil {
-		return list, nil, fmt.Errorf("read snapshot: %w", err)
+		return list, nil, nil, fmt.Errorf("read snapshot: %w", err)
 	}
 	if len(list.Decisions) != h.Count {
-		return list, nil, refused(reasonMismatch, "snapshot %s announced %d decisions and has %d", h.Cursor, h.Count, len(list.Decisions))
+		return list, nil, nil, refused(reasonMismatch, "snapshot %s announced %d decisions and has %d", h.Cursor, h.Count, len(list.Decisions))
 	}
 	if sum := sumOfDecisions(list.Decisions); sum != h.SHA256 {
-		return list, nil, refused(reasonMismatch, "snapshot %s has checksum %s, announced was %s", h.Cursor, sum, h.SHA256)
+		return list, nil, nil, refused(reasonMismatch, "snapshot %s has checksum %s, announced was %s", h.Cursor, sum, h.SHA256)
 	}
 	list.Cursor = cursor
-	return list, allow, nil
+	return list, h.Time, allow, nil
 }
 
 // sumOfDecisions is the checksum of decisions that are in order.
@@ -110,13 +143,25 @@ func (f *Follower) takeChanges(ctx context.Context) (wait time.Duration, err err
 	ctx, cancel := context.WithTimeout(ctx, f.Wait+answerGrace)
 	defer cancel()
 	cursor := f.table.Cursor()
-	body, err := f.get(ctx, "/feed/v1/changes", url.Values{"cursor": {cursor.String()}, "wait": {f.Wait.String()}})
+	asked := url.Values{"cursor": {cursor.String()}, "wait": {f.Wait.String()}}
+	nonce := ""
+	if len(f.PublicKeys) > 0 {
+		nonce = rand.Text()
+		asked.Set("nonce", nonce)
+	}
+	body, err := f.get(ctx, "/feed/v1/changes", asked)
 	if err != nil {
 		return 0, fmt.Errorf("get changes: %w", err)
 	}
 	defer func() { _ = body.Close() }()
-	changes, next, end, err := readChanges(body, f.MaxEntries)
+	changes, next, end, err := readChanges(body, f.MaxEntries, f.PublicKeys)
 	if err != nil {
+		return 0, err
+	}
+	if len(f.PublicKeys) > 0 && (end.From != cursor.String() || end.Nonce != nonce) {
+		return 0, refused(reasonReplayed, "the answer is to another question, from cursor %q", end.From)
+	}
+	if err := f.inTime(end.Time); err != nil {
 		return 0, err
 	}
 	if next.Epoch != cursor.Epoch || next.Seq < cursor.Seq {
@@ -134,23 +179,46 @@ func (f *Follower) takeChanges(ctx context.Context) (wait time.Duration, err err
 	return min(time.Duration(end.MinWaitMS)*time.Millisecond, maxMinWait), nil
 }
 
-// readChanges reads change lines up to and including the trailer.
-func readChanges(r io.Reader, limit int) (changes []sundew.Change, next sundew.Cursor, end trailer, err error) {
-	lines := linesOf(r)
+// readChanges reads change lines up to and including the trailer, which one of the keys must have signed, with the lines,
+// if there are any keys.
+func readChanges(r io.Reader, limit int, keys []PublicKey) (changes []sundew.Change, next sundew.Cursor, end trailer, err error) {
+	lines, sum := linesOf(r), sha256.New()
 	for lines.Scan() {
 		line, err := parseFeedLine(lines.Bytes())
 		if err != nil {
 			return nil, next, end, &refusal{"malformed", err}
 		}
 		if line.trailer != nil {
-			return changes, line.cursor, *line.trailer, nil
+			next, end, err = provenTrailer(keys, lines.Bytes(), line, sum.Sum(nil))
+			return changes, next, end, err
 		}
 		if len(changes) >= limit {
 			return nil, next, end, refused("too_long", "more than %d changes in one answer", limit)
 		}
 		changes = append(changes, line.change)
+		_, _ = sum.Write(lines.Bytes()) // a hash takes everything
+		_, _ = sum.Write([]byte{'\n'})
 	}
 	return nil, next, end, fmt.Errorf("read changes: %w", endOf(lines))
+}
+
+// provenTrailer is what of a trailer is to be believed.
+func provenTrailer(keys []PublicKey, raw []byte, line feedLine, changes []byte) (next sundew.Cursor, end trailer, err error) {
+	if len(keys) == 0 {
+		return line.cursor, *line.trailer, nil
+	}
+	part, err := signedPart(keys, purposeChanges, raw)
+	if err != nil {
+		return next, end, err
+	}
+	line, err = parseFeedLine(part)
+	if err != nil || line.trailer == nil {
+		return next, end, refused(reasonForged, "what is signed is no trailer")
+	}
+	if line.trailer.ChangesSHA256 != hex.EncodeToString(changes) {
+		return next, end, refused(reasonForged, "the changes are not those that were signed")
+	}
+	return line.cursor, *line.trailer, nil
 }
 
 // applyProven is Apply, unless the outcome is not what the trailer says.

@@ -60,7 +60,7 @@ func listOf(ds []sundew.Decision, allow ...sundew.Entity) snapshot {
 	for _, it := range byKey {
 		items = append(items, it)
 	}
-	return snapshot{newList(items, sundew.Cursor{Epoch: "e", Seq: 7}), monday, newAllowList(allow), func(string) {}}
+	return snapshot{newList(items, sundew.Cursor{Epoch: "e", Seq: 7}), monday, newAllowList(allow), func(string) {}, nil}
 }
 
 func binaryOf(t testing.TB, s snapshot) []byte {
@@ -206,7 +206,7 @@ func FuzzParseBinary(f *testing.F) {
 			items[i] = &item{decision: d}
 		}
 		at := first.Decisions[0].Time
-		again, err := ParseBinary(binaryOf(t, snapshot{newList(items, first.Cursor), at, newAllowList(first.Allow), func(string) {}}))
+		again, err := ParseBinary(binaryOf(t, snapshot{newList(items, first.Cursor), at, newAllowList(first.Allow), func(string) {}, nil}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,7 +247,7 @@ func BenchmarkBinary(b *testing.B) {
 			d.Entity = sundew.Entity{Kind: keys.kind, Key: keys.key()}
 			items[i] = &item{decision: d}
 		}
-		s := snapshot{newList(items, sundew.Cursor{Epoch: "e", Seq: n}), monday, newAllowList(nil), func(string) {}}
+		s := snapshot{newList(items, sundew.Cursor{Epoch: "e", Seq: n}), monday, newAllowList(nil), func(string) {}, nil}
 		data := binaryOf(b, s)
 		b.Run(keys.name+"/write", func(b *testing.B) {
 			for b.Loop() {

@@ -22,9 +22,12 @@ func writeNDJSON(w *bufio.Writer, s snapshot) error {
 	for _, e := range s.allow.entities {
 		head.Allow = append(head.Allow, e.String())
 	}
-	if err := json.NewEncoder(w).Encode(head); err != nil {
-		return err
+	if s.signer != nil {
+		head.Time = &s.at
 	}
+	line, _ := json.Marshal(head) // strings and a number
+	_, _ = w.Write(s.signer.sign(purposeSnapshot, line))
+	_ = w.WriteByte('\n')
 	for _, it := range s.items {
 		_, _ = w.Write(it.line) // the writer keeps its first error for the next byte
 		if err := w.WriteByte('\n'); err != nil {

@@ -60,7 +60,13 @@ func TestDrill(t *testing.T) {
 	p := startSundew(t, dir, embedded(dir)+fmt.Sprintf("rules: {dir: %s}\n", shortPack(t)))
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "hello") }))
 	defer api.Close()
-	front := startEdge(t, "--upstream", api.URL, "--feed", p.base, "--trusted-proxies", "127.0.0.0/8")
+	var keys struct {
+		PublicKeys []string `json:"public_keys"`
+	}
+	if err := json.Unmarshal(p.get(t, "/feed/v1/keys"), &keys); err != nil || len(keys.PublicKeys) != 1 {
+		t.Fatalf("the feed has the keys %q, %v", keys.PublicKeys, err)
+	}
+	front := startEdge(t, "--upstream", api.URL, "--feed", p.base, "--trusted-proxies", "127.0.0.0/8", "--public-keys", keys.PublicKeys[0])
 
 	var out, said bytes.Buffer
 	if code := run(t.Context(), []string{"drill", "--server", p.base, "--edge", front, "--json", "--release", "1m"}, terminal{nil, &out, &said}); code != exitDone {

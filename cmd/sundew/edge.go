@@ -87,6 +87,7 @@ func runEdge(ctx context.Context, flags *flag.FlagSet, args []string, t terminal
 	extAuthz := flags.String("ext-authz-listen", "", "`address` for Envoy's external authorization, gRPC")
 	feed := flags.String("feed", "", "`URL` of the sundew whose list is followed")
 	keyFile := flags.String("key-file", "", "`file` with the key for the feed")
+	publicKeys := flags.String("public-keys", "", "comma-separated `keys` of which one must have signed the list; sundew run shows its own")
 	logs := flags.String("logs", "", "`URL` that request logs are sent to; empty for none")
 	trusted := flags.String("trusted-proxies", "", "comma-separated `CIDRs` whose X-Forwarded-For is believed")
 	dryRun := flags.Bool("dry-run", false, "log what would be done and do nothing")
@@ -109,6 +110,16 @@ func runEdge(ctx context.Context, flags *flag.FlagSet, args []string, t terminal
 		return fmt.Errorf("key file: %w", err)
 	}
 	set(&c.Follower.Key, key)
+	if *publicKeys != "" {
+		c.Follower.PublicKeys = nil
+		for text := range strings.SplitSeq(*publicKeys, ",") {
+			var key edge.PublicKey
+			if err := key.UnmarshalText([]byte(strings.TrimSpace(text))); err != nil {
+				return usageError{"edge: --public-keys: " + err.Error()}
+			}
+			c.Follower.PublicKeys = append(c.Follower.PublicKeys, key)
+		}
+	}
 	if *trusted != "" {
 		c.Proxy.TrustedProxies = strings.Split(*trusted, ",")
 	}

@@ -152,6 +152,9 @@ func (s *server) open(ctx context.Context) (err error) {
 	if s.routes, err = ingest.NewRoutes(c.Ingest.Routes, c.Ingest.RoutesOnly, s.registry); err != nil {
 		return err
 	}
+	if err := s.openSigner(); err != nil {
+		return err
+	}
 	if c.Scoring.Seed, err = deploymentKey(filepath.Join(c.DataDir, "hash.key")); err != nil {
 		return err
 	}
@@ -188,6 +191,22 @@ func (s *server) open(ctx context.Context) (err error) {
 	s.topicMetrics = ingest.NewMetrics(s.registry)
 	s.buffer = store.NewBuffer(s.store, scoreBuffer, s.registry)
 	s.newLists(edge.LogConfig{Allow: s.set.AllowList(time.Now())})
+	return nil
+}
+
+// openSigner reads the keys that the list is signed with. Without configured ones there is one in the data directory,
+// made at the first start.
+func (s *server) openSigner() (err error) {
+	files := s.config.Feed.SigningKeys
+	if len(files) == 0 {
+		files = []string{filepath.Join(s.config.DataDir, "feed.pem")}
+	}
+	if s.config.Feed.Signer, err = edge.LoadSigner(files...); err != nil {
+		return fmt.Errorf("feed.signing_keys: %w", err)
+	}
+	for _, key := range s.config.Feed.Signer.PublicKeys() {
+		s.log.Info("the list is signed: edges check it with edge.feed.public_keys", "public_key", key.String())
+	}
 	return nil
 }
 
