@@ -139,7 +139,8 @@ start() {
   fi
   fetch_jars
   mkdir -p "$cluster"
-  [[ -e $cluster/id ]] || head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=' >"$cluster/id"
+  # An id that opens with a dash would be taken for an option.
+  [[ -e $cluster/id ]] || head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=' | sed 's/^-/A/' >"$cluster/id"
   printf '%s\n' "$nodes" >"$cluster/nodes"
   local n
   for ((n = 1; n <= nodes; n++)); do start_node "$n"; done
