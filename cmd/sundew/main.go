@@ -63,6 +63,7 @@ func commands() []command {
 		{"store export", "KIND:KEY", "print what is stored of one person or client, as JSON lines", runStoreExport},
 		{"store audit", "", "print who erased and exported", runStoreAudit},
 		{"edge", "", "enforce beside the API: a reverse proxy that follows the feed", runEdge},
+		{"decide", "ACTION ENTITY", "decide about somebody by hand: tarpit, challenge, block or release", runDecide},
 		{"drill", "", "drive a made-up offender through ingest, scoring, feed and edge, and time each hop", runDrill},
 		{"simulate", "", "write labelled traffic with attacks whose truth is known", runSimulate},
 		{"bench quality", "", "measure detection and false positives on simulated traffic", runBenchQuality},

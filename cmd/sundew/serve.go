@@ -41,6 +41,10 @@ func (s *server) handler() (http.Handler, error) {
 	mux.Handle("/api/v1/labels", s.insiders(ingest.NewLabelListener(s.producer, s.config.Ingest.AckTimeout, s.log)))
 	mux.Handle("GET "+queryPath+"{question}", s.insiders(serveQuery(s.store, s.config.Store.QueryTimeout)))
 	mux.Handle("POST "+personPath+"{action}", s.insiders(servePerson(s.store)))
+	mux.Handle("POST "+manualPath, s.insiders(&manual{
+		publisher: mark(ingest.NewDecisionPublisher(s.producer), s.privacy), standing: s.shown.Blocklist, allowed: s.set.Allowed,
+		origin: http.NewCrossOriginProtection(), timeout: s.config.Ingest.AckTimeout, log: s.log,
+	}))
 	mux.Handle("/feed/v1/", feed)
 	mux.Handle("/v1/", crowdsec)
 	mux.Handle("/health", crowdsec)
