@@ -92,10 +92,12 @@ func runDrill(ctx context.Context, flags *flag.FlagSet, args []string, t termina
 		return usageError{"drill: --server: " + err.Error()}
 	}
 	following, stop := context.WithCancel(ctx)
-	defer stop()
 	logger := slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	go func() { _ = edge.NewFollower(follower, d.table, nil, logger).Run(following) }() // returns nil
+	followed := make(chan error, 1)
+	go func() { followed <- edge.NewFollower(follower, d.table, nil, logger).Run(following) }()
 	err = d.run(ctx)
+	stop()
+	err = errors.Join(err, <-followed)
 	d.progress.done()
 	d.report.Passed = err == nil
 	return errors.Join(d.report.write(t.out, *asJSON), err)
