@@ -23,17 +23,12 @@ type table struct {
 const (
 	firstIndex = 64
 	chunk      = 256 // states; growth by chunks copies nothing
-	manyChunks = 64  // from here on they come several at a time
 )
 
-// moreChunks adds empty chunks. Those of a large table are parts of larger objects: what a collection of garbage costs goes
-// with the number of objects.
+// moreChunks adds empty chunks, one for each 32 that are there and at least one. Those of a large table are parts of larger
+// objects: what a collection of garbage costs goes with the number of objects.
 func moreChunks[T any](chunks []*[chunk]T) []*[chunk]T {
-	n := 1
-	if len(chunks) >= manyChunks {
-		n = manyChunks / 4
-	}
-	some := make([][chunk]T, n)
+	some := make([][chunk]T, max(1, len(chunks)/32))
 	for i := range some {
 		chunks = append(chunks, &some[i])
 	}
